@@ -1,0 +1,51 @@
+"""Small but real conda packages, and a system conda made of them, for demonstrations, tests and benchmarks."""
+
+from demo.packages import (
+    PLACEHOLDER,
+    SOURCE_DATE,
+    CompilerNotFound,
+    Package,
+    PackageFile,
+    index_channel,
+    odd_packages,
+    package_from_python,
+    package_from_wheel,
+    package_with_compiled_library,
+    write_package,
+)
+from demo.system_conda import (
+    SYSTEM_ENVIRONMENT,
+    SystemConda,
+    add_pip_files,
+    add_untracked_files,
+    download_wheels,
+    install_from_cache,
+    install_packages,
+    make_big_environment,
+    make_system_conda,
+    pip_install,
+)
+
+__all__ = [
+    "PLACEHOLDER",
+    "SOURCE_DATE",
+    "SYSTEM_ENVIRONMENT",
+    "CompilerNotFound",
+    "Package",
+    "PackageFile",
+    "SystemConda",
+    "add_pip_files",
+    "add_untracked_files",
+    "download_wheels",
+    "index_channel",
+    "install_from_cache",
+    "install_packages",
+    "make_big_environment",
+    "make_system_conda",
+    "odd_packages",
+    "package_from_python",
+    "package_from_wheel",
+    "package_with_compiled_library",
+    "pip_install",
+    "write_package",
+]

@@ -1,0 +1,47 @@
+"""The command line: words -> request -> result -> exit code. One module a command, imported when it is called.
+
+`ucenv --version` and `ucenv env` run in every job script: nothing here imports what they do not need.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from typing import Any, Protocol
+
+    class Command(Protocol):
+        """What a command's module has."""
+
+        EXAMPLE: str
+
+        def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+        def run(self, args: argparse.Namespace) -> Any: ...
+
+
+#: command -> what it does. The module is `userconda.cli.<command>`.
+COMMANDS = {
+    "setup": "make your space on the scratch filesystem and tell how to use it",
+    "env": "print the settings that point conda at your space, as code to evaluate",
+    "clone": "make your own variant of an environment; its files are hard links where the kernel allows",
+    "list": "every environment you can see: whose, which Python, a clone of what",
+    "info": "one environment: packages, sharing, parent, health",
+    "recover": "finish or take back what an interrupted run left",
+    "config": "settings, and where each came from",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The error boundary: what a user can act on is one message, what is our bug is one line and a log file."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words in (["--version"], ["-V"]):
+        from userconda import __version__
+
+        print(f"ucenv {__version__}")
+        return 0
+    from userconda.cli import boundary
+
+    return boundary.run(words)

@@ -1,0 +1,128 @@
+"""Parsing, and the one place where exceptions become messages and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+from userconda.cli import COMMANDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+    from userconda.cli import Command
+    from userconda.errors import UcenvError
+
+_SIGNALLED = 130
+_BROKEN_PIPE = 141
+_BUG = 3
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        from userconda.errors import UsageError
+
+        raise UsageError(message, f"`{self.prog} --help` shows an example")
+
+
+def parser_for(command: str, module: Command) -> argparse.ArgumentParser:
+    """A command's parser. Its help begins with an example."""
+    parser = _Parser(
+        prog=f"ucenv {command}",
+        description=f"example:\n  {module.EXAMPLE}\n\n{COMMANDS[command].capitalize()}.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    parser.add_argument("--root", metavar="DIR", help="your space (default: $SCRATCH/conda_local)")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout (schema ucenv/1)")
+    return parser
+
+
+def run(words: Sequence[str]) -> int:
+    command = next((word for word in words if not word.startswith("-")), "")
+    as_json = "--json" in words
+    try:
+        if command not in COMMANDS:
+            return _general(words, command)
+        module: Command = import_module(f"userconda.cli.{command}")
+        position = list(words).index(command)
+        args = parser_for(command, module).parse_args([*words[:position], *words[position + 1 :]])
+        if command != "env":
+            _catch_signals()
+        result = module.run(args)
+        if isinstance(result, str):  # code or text that needs no rendering
+            sys.stdout.write(result)
+        else:
+            from userconda import report
+
+            report.show(command, result, as_json=args.json, quiet=getattr(args, "quiet", False))
+        sys.stdout.flush()
+        return int(getattr(result, "exit_code", 0))
+    except SystemExit as exc:  # argparse, after --help
+        return exc.code if isinstance(exc.code, int) else 2
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except BaseException as exc:
+        return _fail(command, exc, as_json)
+
+
+def _general(words: Sequence[str], command: str) -> int:
+    """`ucenv`, `ucenv --help`, and words that are no command."""
+    if command:
+        import difflib
+
+        from userconda.errors import UsageError
+
+        near = difflib.get_close_matches(command, COMMANDS, 1)
+        hint = f"did you mean `ucenv {near[0]}`?" if near else "`ucenv --help` lists the commands"
+        raise UsageError(f"there is no command {command!r}", hint)
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name.ljust(width)}  {meaning}" for name, meaning in COMMANDS.items()]
+    text = (
+        "usage: ucenv COMMAND ...\n\nexample:\n  ucenv clone py3_powerai_1.7.0 mine\n\n"
+        "Clone, share and account for conda environments on clusters.\n\ncommands:\n"
+        + "\n".join(lines)
+        + "\n\n`ucenv COMMAND --help` shows an example first; `ucenv --version` the version.\n"
+    )
+    asked = any(word in ("-h", "--help") for word in words)
+    (sys.stdout if asked else sys.stderr).write(text)
+    return 0 if asked else 2
+
+
+def _catch_signals() -> None:
+    """SIGINT, SIGTERM (a job's time limit) and SIGHUP leave at once, through the code that takes half a clone back."""
+    import signal
+
+    from userconda.errors import Interrupted
+
+    def leave(number: int, frame: object) -> None:
+        for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(other, signal.SIG_IGN)
+        raise Interrupted(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # What a parent chose to ignore (nohup) stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, leave)
+
+
+def _fail(command: str, exc: BaseException, as_json: bool) -> int:
+    from userconda import report
+    from userconda.errors import Interrupted, UcenvError
+
+    error: UcenvError
+    if isinstance(exc, (KeyboardInterrupt, Interrupted)):
+        report.show_interrupted(command, as_json=as_json)
+        return _SIGNALLED
+    if isinstance(exc, UcenvError):
+        error = exc
+        report.show_error(command, error, as_json=as_json)
+        return error.exit_code
+    report.show_bug(command, exc, as_json=as_json)
+    return _BUG

@@ -1,0 +1,115 @@
+"""`ucenv clone SOURCE NAME`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from userconda import recover, report
+from userconda.clone import Surroundings, clone
+from userconda.config import Config, read_config
+from userconda.environments import Resolved, list_environments, resolve
+from userconda.errors import UsageError
+from userconda.journal import StateDirectory
+from userconda.models import CloneRequest, CloneResult, LinkMode, WhenRefused
+from userconda.prefixes import check_name
+
+EXAMPLE = "ucenv clone py3_powerai_1.7.0 mine"
+
+_MODES = ("auto", "hardlink", "reflink", "copy", "symlink")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SOURCE", help="a name (yours first; system:NAME, base), or a path")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="the clone's name in your space")
+    parser.add_argument("--prefix", metavar="PATH", help="the clone's path, instead of a name")
+    parser.add_argument(
+        "--link-mode",
+        choices=_MODES,
+        default="auto",
+        help="auto: hard link, else a link to a file of yours, else a copy (default); the others force one way",
+    )
+    parser.add_argument("--require-links", action="store_true", help="fail rather than copy what could not be linked")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="tell what it would cost; make nothing")
+    parser.add_argument("-y", "--yes", action="store_true", help="pay for an own copy where links are refused")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing unless it fails")
+
+
+def run(args: argparse.Namespace) -> CloneResult:
+    config = read_config({"root": args.root})
+    source = resolve(args.source, config)
+    request = _request(args, config, source)
+    notes = [source.note] if source.note else []
+    if config.scratch_missing and not args.prefix:
+        notes.append(f"$SCRATCH is not set; the clone goes to {config.root}, in your home's quota")
+    notes += _name_notes(request)
+    if not args.quiet and not args.json:
+        for note in notes:
+            report.note(note)
+    with report.progress(enabled=not args.quiet and not args.json) as progress:
+        result = clone(
+            request,
+            _surroundings(args, config, source),
+            dry_run=args.dry_run,
+            accept=report.ask_price if _may_ask(args, config) else None,
+            progress=progress,
+        )
+    state = StateDirectory.beside(request.target_prefix)
+    if not args.dry_run:
+        recover.empty_trash_in_background(state)
+    return result
+
+
+def _request(args: argparse.Namespace, config: Config, source: Resolved) -> CloneRequest:
+    if (args.name is None) == (args.prefix is None):
+        raise UsageError("a clone needs a NAME, or --prefix PATH", "ucenv clone SOURCE NAME")
+    if args.prefix is not None:
+        target = os.path.normpath(os.path.join(os.getcwd(), os.path.expanduser(args.prefix)))
+        name = check_name(os.path.basename(target))
+    else:
+        name = check_name(args.name)
+        target = os.path.join(config.root, "envs", name)
+    return CloneRequest(
+        source_name=source.name,
+        source_prefix=source.prefix,
+        target_name=args.prefix or name,
+        target_prefix=target,
+        link_mode=None if args.link_mode == "auto" else LinkMode(args.link_mode),
+        require_links=args.require_links,
+        private=config["clone.private"],
+    )
+
+
+def _surroundings(args: argparse.Namespace, config: Config, source: Resolved) -> Surroundings:
+    own = [e.prefix for e in list_environments(config) if not e.system and e.writable]
+    return Surroundings(
+        package_caches=(*config.system_pkgs, *config.user_pkgs),
+        own_caches=tuple(config.user_pkgs),
+        clones=own,
+        when_refused=_when_refused(args, config),
+        own_copy_share=config["clone.own_copy_share"],
+        operations_in_flight=config["operations_in_flight"],
+        source_is_base=source.is_base,
+    )
+
+
+def _when_refused(args: argparse.Namespace, config: Config) -> WhenRefused:
+    return WhenRefused.OWN_COPY if args.yes else WhenRefused(config["clone.when_refused"] or "ask")
+
+
+def _may_ask(args: argparse.Namespace, config: Config) -> bool:
+    """Only a person at a terminal can be asked; a script and a pipe cannot."""
+    terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    return terminal and not args.json and not args.quiet and _when_refused(args, config) is WhenRefused.ASK
+
+
+def _name_notes(request: CloneRequest) -> list[str]:
+    notes = []
+    name = os.path.basename(request.target_prefix)
+    if any(char in name for char in " #"):
+        notes.append(f"conda itself refuses names like {name!r} in some commands; the path always works")
+    parent = os.path.dirname(request.target_prefix)
+    if os.path.realpath(parent) != parent:
+        notes.append(f"{parent} leads through a symlink; the clone keeps the path as it was given")
+    return notes

@@ -1,0 +1,52 @@
+"""`ucenv env [SHELL]`: the settings that point conda at the user's space, as code to evaluate."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from userconda.config import read_config
+from userconda.shells import assignment, detect_shell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from userconda.config import Config
+
+EXAMPLE = 'eval "$(ucenv env bash)"'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", nargs="?", metavar="SHELL", help="bash, zsh, dash, ksh, mksh, tcsh, fish (detected)")
+
+
+def settings(config: Config) -> dict[str, str]:
+    """The user's directories, the system's after them: as conda looks through them, in order."""
+    envs = [os.path.join(config.root, "envs"), *config.system_envs]
+    pkgs = [os.path.join(config.root, "pkgs"), *config.system_pkgs]
+    return {
+        "CONDA_ENVS_PATH": ":".join(dict.fromkeys(envs)),
+        "CONDA_PKGS_DIRS": ",".join(dict.fromkeys(pkgs)),
+    }
+
+
+def run(args: argparse.Namespace) -> str | EnvResult:
+    config = read_config({"root": args.root})
+    if config.scratch_missing:
+        print(f"ucenv env: $SCRATCH is not set; your space is {config.root}, in your home's quota", file=sys.stderr)
+    values = settings(config)
+    if args.json:
+        return EnvResult(values)
+    shell = args.shell or detect_shell(config.environment.get("SHELL", ""))
+    return "".join(assignment(shell, name, value) + "\n" for name, value in values.items())
+
+
+class EnvResult:
+    """For `--json`."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self.values = values
+
+    def to_json(self) -> dict[str, object]:
+        return {"variables": self.values}

@@ -1,0 +1,139 @@
+"""`ucenv setup`: make the user's space and tell what follows from where it is."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from userconda import fsops, probe
+from userconda.cli.env import settings
+from userconda.config import Config, read_config
+from userconda.errors import SpaceNotWritable, UcenvError
+from userconda.models import FileClass
+from userconda.shells import POSIX, assignment, detect_shell
+
+EXAMPLE = "ucenv setup"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at, and what follows from it."""
+
+    name: str
+    good: bool
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "good": self.good, "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class SetupResult:
+    root: str
+    made: tuple[str, ...]
+    checks: tuple[Check, ...]
+    job_script: tuple[str, ...]
+    dry_run: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "root": self.root,
+            "made": list(self.made),
+            "checks": [check.to_json() for check in self.checks],
+            "job_script": list(self.job_script),
+            "dry_run": self.dry_run,
+        }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-n", "--dry-run", action="store_true", help="look and tell; make nothing")
+
+
+def run(args: argparse.Namespace) -> SetupResult:
+    config = read_config({"root": args.root})
+    root, origin = config.root_and_origin()
+    made = []
+    for name in ("envs", "pkgs"):
+        path = os.path.join(root, name)
+        if not os.path.isdir(path):
+            made.append(path)
+            if not args.dry_run:
+                try:
+                    fsops.make_directories(path)
+                except OSError as exc:
+                    raise SpaceNotWritable(path, exc.errno or 0) from None
+    checks = [_place(config, root, origin), *_one_filesystem(root), *_links(config, root)]
+    shell = detect_shell(config.environment.get("SHELL", ""))
+    lines = [assignment(shell if shell in POSIX else "sh", *item) for item in settings(config).items()]
+    return SetupResult(root, tuple(made), tuple(checks), tuple(lines), args.dry_run)
+
+
+def _place(config: Config, root: str, origin: str) -> Check:
+    if config.scratch_missing:
+        return Check(
+            "space",
+            False,
+            f"$SCRATCH is not set: your space is {root}, so environments fill the quota of your home. "
+            "Set SCRATCH, or `root` in the configuration, to a directory on a large filesystem",
+        )
+    if not os.access(probe.existing_ancestor(root), os.W_OK, effective_ids=True):
+        raise SpaceNotWritable(root, errno.EACCES)
+    return Check("space", True, f"your space is {root} (from {origin})")
+
+
+def _one_filesystem(root: str) -> list[Check]:
+    """Envs and pkgs apart means that conda copies what it could link."""
+    envs, pkgs = os.path.join(root, "envs"), os.path.join(root, "pkgs")
+    if not (os.path.isdir(envs) and os.path.isdir(pkgs)):
+        return []
+    same = os.stat(envs).st_dev == os.stat(pkgs).st_dev
+    text = (
+        f"environments and packages share one filesystem ({probe.filesystem_of(envs)})"
+        if same
+        else f"{envs} and {pkgs} are on two filesystems: every package is paid twice, once in each"
+    )
+    return [Check("one filesystem", same, text)]
+
+
+def _links(config: Config, root: str) -> list[Check]:
+    """Whether the system's files can be hard-linked here: tried with one of them."""
+    conda_root = config.conda_root
+    if conda_root is None:
+        return [
+            Check("system conda", False, "no system conda is known: set UCENV_CONDA_ROOT to clone its environments")
+        ]
+    sample = _sample_file(conda_root)
+    if sample is None:
+        return [Check("system conda", False, f"{conda_root} has no file to try a link with")]
+    try:
+        code = probe.tried_link(sample, probe.existing_ancestor(root))
+    except UcenvError as exc:
+        return [Check("links", False, exc.message)]
+    if not code:
+        return [Check("links", True, f"files of {conda_root} can be hard-linked here: clones cost little")]
+    status = os.stat(sample, follow_symlinks=False)
+    kind = FileClass(status.st_uid, status.st_gid, status.st_mode, sample)
+    where = probe.filesystem_of(conda_root), probe.filesystem_of(probe.existing_ancestor(root))
+    reason = probe.reason_for(code, kind, *where)
+    return [
+        Check(
+            "links",
+            False,
+            f"files of {conda_root} cannot be hard-linked here: {reason}. The first clone of an environment is charged "
+            "in full; the next ones of it link to the first",
+        )
+    ]
+
+
+def _sample_file(conda_root: str) -> str | None:
+    """Any file of a system environment, else of base."""
+    for top in (os.path.join(conda_root, "envs"), os.path.join(conda_root, "conda-meta")):
+        for directory, _, names in os.walk(top):
+            for name in names:
+                path = os.path.join(directory, name)
+                if not os.path.islink(path) and os.path.isfile(path):
+                    return path
+    return None

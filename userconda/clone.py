@@ -1,0 +1,302 @@
+"""`ucenv clone`, from the request to the result: read, try, look, plan, decide, execute."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from userconda import probe
+from userconda.contents import find_holding, held_prefixes
+from userconda.errors import TargetExists, TooDear, UsageError
+from userconda.execute import Tally, execute_clone
+from userconda.models import (
+    Capabilities,
+    Charge,
+    ClonePlan,
+    CloneRequest,
+    CloneResult,
+    Fallback,
+    FileCounts,
+    LinkMode,
+    PrefixSnapshot,
+    WhenRefused,
+)
+from userconda.parallel import Pool
+from userconda.plan import check_links, check_space, files_to_look_at, plan_clone
+from userconda.prefixes import package_directories, read_prefix
+from userconda.twins import clones_of, find_twins
+from userconda.units import format_bytes, format_count
+
+#: Refused links are worth a question when copying instead costs more than this share of the environment.
+_WORTH_ASKING = 0.05
+
+#: `progress(phase, done, total)`; total 0 where it is not known yet.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What of the configuration a clone needs.
+
+    Attributes:
+        clones: the user's environments, among which may be earlier clones.
+        own_copy_share: percent of the remaining quota.
+    """
+
+    package_caches: tuple[str, ...]
+    own_caches: tuple[str, ...]
+    clones: Sequence[str]
+    when_refused: WhenRefused
+    own_copy_share: int
+    operations_in_flight: int
+    source_is_base: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a user is asked to choose between where links are refused."""
+
+    source_name: str
+    files: int
+    all_files: int
+    reason: str
+    own_copy: Charge
+
+
+def _silent(phase: str, done: int, total: int) -> None:
+    return None
+
+
+def clone(
+    request: CloneRequest,
+    surroundings: Surroundings,
+    *,
+    dry_run: bool = False,
+    accept: Callable[[Prices], bool] | None = None,
+    progress: Progress = _silent,
+) -> CloneResult:
+    """Clone an environment, or tell what it would cost.
+
+    Args:
+        accept: asks the user whether to pay for an own copy; None where nobody can be asked.
+    """
+    started = time.monotonic()
+    _check_places(request)
+    pool = Pool(surroundings.operations_in_flight)
+    snapshot = read_prefix(
+        request.source_prefix,
+        pool,
+        is_base=surroundings.source_is_base,
+        package_caches=surroundings.package_caches,
+        on_tick=lambda done: progress("reading", done, 0),
+    )
+    capabilities = probe.probe_pair(snapshot, os.path.dirname(request.target_prefix))
+    plan = make_plan(request, surroundings, snapshot, capabilities, pool, progress)
+    explain = _Explain(snapshot, capabilities)
+    check_links(plan, explain.errno)
+    check_space(plan, capabilities)
+    seconds = time.monotonic() - started
+    if dry_run:
+        return _planned(plan, explain, seconds)
+    notes = _decide(plan, capabilities, surroundings, explain, accept)
+    started = time.monotonic()  # what the user took to answer is not the clone's time
+    tally = execute_clone(plan, pool, lambda done, total: progress("cloning", done, total))
+    return _result(plan, tally, explain, notes, seconds + time.monotonic() - started)
+
+
+def make_plan(
+    request: CloneRequest,
+    surroundings: Surroundings,
+    snapshot: PrefixSnapshot,
+    capabilities: Capabilities,
+    pool: Pool,
+    progress: Progress,
+) -> ClonePlan:
+    """Everything that has to be read before a decision, and the decision."""
+    progress("looking", 0, 0)
+    prefixes = held_prefixes(snapshot)
+    holding = find_holding(snapshot, files_to_look_at(snapshot), prefixes, pool)
+    twins = {}
+    refused = [bool(verdict.link_errno) for verdict in capabilities.verdicts]
+    if request.link_mode is None and any(refused):
+        clones = [c for c in clones_of(snapshot, surroundings.clones) if os.path.realpath(c) != snapshot.prefix]
+        place = probe.existing_ancestor(os.path.dirname(request.target_prefix))
+        device = os.stat(place).st_dev
+        twins = find_twins(snapshot, refused.__getitem__, clones, surroundings.own_caches, device, pool)
+    return plan_clone(
+        request,
+        snapshot,
+        capabilities,
+        prefixes=prefixes,
+        holding=holding,
+        twins=twins,
+        package_directories=lambda record: package_directories(record, surroundings.package_caches),
+    )
+
+
+def _check_places(request: CloneRequest) -> None:
+    if os.path.lexists(request.target_prefix):
+        raise TargetExists(request.target_prefix)
+    source, target = os.path.realpath(request.source_prefix), os.path.realpath(request.target_prefix)
+    if (target + "/").startswith(source + "/") and not os.path.isdir(os.path.join(source, "envs")):
+        raise UsageError(f"{request.target_prefix} would be inside its own source", "choose a place outside of it")
+    if ":" in request.target_prefix:
+        raise UsageError(
+            f"{request.target_prefix} has a ':', which PATH and conda cannot take", "choose a place or name without it"
+        )
+
+
+class _Explain:
+    """Why links are refused, in words, with the owner of the files that were refused for it."""
+
+    def __init__(self, snapshot: PrefixSnapshot, capabilities: Capabilities) -> None:
+        self._snapshot, self._capabilities = snapshot, capabilities
+
+    def errno(self, code: int) -> str:
+        kinds = zip(self._snapshot.classes, self._capabilities.verdicts, strict=True)
+        kind = next((kind for kind, verdict in kinds if verdict.link_errno == code), None)
+        return probe.reason_for(code, kind, self._capabilities.source_filesystem, self._capabilities.target_filesystem)
+
+
+def _decide(
+    plan: ClonePlan,
+    capabilities: Capabilities,
+    surroundings: Surroundings,
+    explain: _Explain,
+    accept: Callable[[Prices], bool] | None,
+) -> list[str]:
+    """Whether what cannot be linked is to be copied.
+
+    Returns:
+        What the user should know of the decision.
+
+    Raises:
+        TooDear: it is not.
+    """
+    copied = [r for r in plan.refusals if r.to in (LinkMode.COPY, LinkMode.REFLINK)]
+    dear = sum(refusal.size_bytes for refusal in copied) > _WORTH_ASKING * plan.size_bytes
+    if plan.request.link_mode is not None or not copied or not dear:
+        return []
+    reason = explain.errno(copied[0].errno)
+    price = f"{format_bytes(plan.charge.size_bytes)} and {format_count(plan.charge.inodes, 'inode')}"
+    name = plan.request.source_name
+    if surroundings.when_refused is WhenRefused.OWN_COPY:
+        return []
+    if surroundings.when_refused is WhenRefused.FAIL:
+        raise TooDear(name, f"its files cannot be hard-linked: {reason}; clone.when_refused is fail", price)
+    if accept is not None:
+        prices = Prices(name, sum(r.files for r in copied), plan.files, reason, plan.charge)
+        if not accept(prices):
+            raise TooDear(name, "you chose not to", price)
+        return []
+    quota = capabilities.quota_bytes
+    if quota is None:
+        return ["how much quota is left is not known here; the own copy was made all the same"]
+    if plan.charge.size_bytes * 100 > quota * surroundings.own_copy_share:
+        raise TooDear(
+            name,
+            f"its files cannot be hard-linked: {reason}; a copy would take more than {surroundings.own_copy_share} % "
+            f"of the {format_bytes(quota)} that the quota leaves (clone.own_copy_share)",
+            price,
+        )
+    return []
+
+
+# the result -----------------------------------------------------------------------------------------------------
+
+
+def _fallbacks(plan: ClonePlan, tally: Tally | None, explain: _Explain) -> tuple[Fallback, ...]:
+    """The refusals that the trial foretold, and those that came file by file."""
+    first = plan.request.link_mode or LinkMode.HARDLINK
+    found = [Fallback(r.errno, first, r.to, r.files, r.size_bytes, explain.errno(r.errno)) for r in plan.refusals]
+    for (code, from_mode, to_mode), (files, size_bytes) in tally.fallbacks.items() if tally else ():
+        # A reflink that could not be made is a copy: that costs time, not space, and is no news.
+        if from_mode is not LinkMode.REFLINK:
+            reason = "its twin is gone" if code == errno.ENOENT else explain.errno(code)
+            found.append(Fallback(code, from_mode, to_mode, files, size_bytes, reason))
+    return tuple(found)
+
+
+def _result(
+    plan: ClonePlan,
+    tally: Tally,
+    explain: _Explain,
+    notes: Sequence[str],
+    seconds: float,
+) -> CloneResult:
+    shared = sum(tally.sizes.get(kind, 0) for kind in ("hardlinked", "twins", "symlinked"))
+    left_out = tally.counts.get("pycs_left_out", 0)
+    warnings = [*notes, *tally.warnings]
+    if left_out:
+        warnings.append(
+            f"{format_count(left_out, '.pyc file')} could not be compiled again; Python makes them when it needs them"
+        )
+    return _make_result(plan, explain, tally.files, seconds, warnings, tally=tally, shared_bytes=shared)
+
+
+def _planned(plan: ClonePlan, explain: _Explain, seconds: float) -> CloneResult:
+    counts = dict.fromkeys(LinkMode, 0)
+    sizes = dict.fromkeys(LinkMode, 0)
+    rewritten = len(plan.records) + len(plan.pycs)
+    for step in plan.directories:
+        for group in step.groups:
+            counts[group.modes[0]] += len(group.names)
+            sizes[group.modes[0]] += group.size_bytes
+        for file in step.files:
+            if file.content.value == "as it is":
+                counts[LinkMode.COPY] += 1
+            else:
+                rewritten += 1
+    names = {name for directory in plan.watched if directory.path == "conda-meta" for name in directory.names}
+    counts[LinkMode.COPY] += len(names & {"history", "created_at"})
+    files = FileCounts(
+        counts[LinkMode.HARDLINK],
+        counts[LinkMode.TWIN],
+        counts[LinkMode.REFLINK],
+        counts[LinkMode.SYMLINK],
+        counts[LinkMode.COPY],
+        rewritten,
+    )
+    shared = sum(sizes[mode] for mode in (LinkMode.HARDLINK, LinkMode.TWIN, LinkMode.SYMLINK))
+    return _make_result(plan, explain, files, seconds, (), tally=None, shared_bytes=shared)
+
+
+def _make_result(
+    plan: ClonePlan,
+    explain: _Explain,
+    files: FileCounts,
+    seconds: float,
+    warnings: Sequence[str],
+    *,
+    tally: Tally | None,
+    shared_bytes: int,
+) -> CloneResult:
+    request = plan.request
+    return CloneResult(
+        source_name=request.source_name,
+        target_name=request.target_name,
+        source_prefix=request.source_prefix,
+        target_prefix=request.target_prefix,
+        link_mode=request.link_mode.value if request.link_mode else "auto",
+        seconds=seconds,
+        files=files,
+        directories_made=len(plan.directories),
+        total_bytes=plan.size_bytes,
+        shared_bytes=shared_bytes,
+        own_bytes=tally.own_bytes if tally else plan.size_bytes - shared_bytes,
+        charged=tally.charged if tally else plan.charge,
+        predicted=plan.charge,
+        directories_charged=tally.directories if tally else Charge(0, len(plan.directories)),
+        own_copy=plan.own_copy,
+        fallbacks=_fallbacks(plan, tally, explain),
+        skipped=plan.skipped,
+        warnings=tuple(warnings),
+        owner=probe.owner_name(plan.source_owner_uid),
+        owned_by_user=plan.source_owner_uid == os.geteuid(),
+        foreign_writable=plan.foreign_writable,
+        dry_run=tally is None,
+        plan=plan if tally is None else None,
+    )

@@ -1,0 +1,126 @@
+"""Looking into files for a path that nobody recorded, and finding out which prefix an environment's files hold."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable, Sequence
+
+from userconda.errors import SourceIncomplete
+from userconda.models import PrefixSnapshot
+from userconda.parallel import Pool
+from userconda.placeholder import find_origin, path_pattern
+from userconda.plan import Look
+
+#: Of this many bytes a file is read; larger ones are mapped, so that the search may stop before it has read them.
+_READ_BYTES = 1 << 18
+
+#: So many files show which prefix the installer wrote.
+_SAMPLES = 12
+
+
+def held_prefixes(snapshot: PrefixSnapshot) -> tuple[str, ...]:
+    """The prefixes that this environment's files hold: the given one, its real path, and what inversions prove.
+
+    An environment that was moved holds neither of the first two; its history may still name the third. A candidate
+    from the history counts only where undoing it gives the packed bytes back.
+    """
+    given = tuple(dict.fromkeys((snapshot.prefix, os.path.realpath(snapshot.prefix))))
+    others = tuple(prefix for prefix in snapshot.prefixes if prefix not in given)
+    if not others:
+        return given
+    proven: dict[str, None] = {}
+    samples = 0
+    for path, replacement in snapshot.replacements.items():
+        if replacement.placeholder is None or replacement.file_mode is None or replacement.sha256 is None:
+            continue
+        try:
+            with open(os.path.join(snapshot.prefix, path), "rb") as stream:
+                data = stream.read()
+        except OSError:
+            continue
+        origin = find_origin(
+            data, snapshot.prefixes, replacement.placeholder, replacement.file_mode, replacement.sha256
+        )
+        if origin is not None and origin.prefix in others and any(os.fsencode(p) in data for p in others):
+            proven[origin.prefix] = None
+        samples += 1
+        if samples == _SAMPLES:
+            break
+    return (*given, *proven)
+
+
+def find_holding(snapshot: PrefixSnapshot, looks: Sequence[Look], prefixes: tuple[str, ...], pool: Pool) -> set[str]:
+    """The paths among `looks` whose content holds one of the prefixes as a whole path.
+
+    Raises:
+        SourceIncomplete: files that cannot be read, all of them.
+    """
+    needles = [os.fsencode(prefix) for prefix in prefixes]
+    # One of two prefixes often begins like the other; a plain search for what they share is the fastest first answer.
+    shortest = [n for n in needles if not any(other != n and n.startswith(other) for other in needles)]
+    whole_path = path_pattern(prefixes)
+
+    def look(unit: Sequence[Look], advance: Callable[[int], None]) -> tuple[list[str], list[str]]:
+        found, unreadable = [], []
+        for part in unit:
+            directory_fd = os.open(
+                os.path.join(snapshot.prefix, part.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+            )
+            try:
+                for name in part.names:
+                    path = f"{part.path}/{name}" if part.path else name
+                    try:
+                        if _holds(name, directory_fd, shortest, whole_path.search, part.scripts_only):
+                            found.append(path)
+                    except PermissionError:
+                        unreadable.append(path)
+            finally:
+                os.close(directory_fd)
+            advance(len(part.names))
+        return found, unreadable
+
+    units = _batches(looks, 64)
+    operations = 3 * sum(len(part.names) for part in looks) + sum(part.size_bytes for part in looks) // (1 << 16)
+    results = pool.map(units, look, operations)
+    unreadable = sorted(path for _, paths in results for path in paths)
+    if unreadable:
+        raise SourceIncomplete(snapshot.prefix, tuple(unreadable))
+    return {path for paths, _ in results for path in paths}
+
+
+def _batches(looks: Sequence[Look], parts: int) -> list[list[Look]]:
+    """Units of about the same work: files to open, and bytes to search."""
+    weights = [len(look.names) + look.size_bytes // 50_000 for look in looks]
+    limit = sum(weights) // parts + 1
+    batches: list[list[Look]] = []
+    filled = limit
+    for look, weight in zip(looks, weights, strict=True):
+        if filled >= limit:
+            batches.append([])
+            filled = 0
+        batches[-1].append(look)
+        filled += weight
+    return batches
+
+
+def _holds(
+    name: str,
+    directory_fd: int,
+    needles: Sequence[bytes],
+    search: Callable[[bytes | mmap.mmap], object],
+    scripts_only: bool,
+) -> bool:
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory_fd)
+    try:
+        data: bytes | mmap.mmap = os.read(descriptor, 2 if scripts_only else _READ_BYTES)
+        if scripts_only:
+            if data != b"#!":
+                return False
+            data += os.read(descriptor, _READ_BYTES)
+        if len(data) < _READ_BYTES:
+            return any(needle in data for needle in needles) and search(data) is not None
+        with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as mapped:
+            return any(mapped.find(needle) >= 0 for needle in needles) and search(mapped) is not None
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,527 @@
+"""What can go wrong, as data: one class a cause, each with a stable code word and an exit code.
+
+A class holds the figures; `message` and `hints` make the sentences. `docs/reference/exit-codes.md` is made
+from this module. Exit codes are grouped: 10 not found, 20 conflict, 30 capacity, 40 integrity, 50 filesystem,
+60 state, 70 shell.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from userconda.units import format_bytes, format_count, printable
+
+#: How many paths a message lists before it says "and N more".
+_LISTED = 20
+
+
+def _listing(paths: Sequence[str]) -> str:
+    shown = [f"\n  {printable(path)}" for path in paths[:_LISTED]]
+    if len(paths) > _LISTED:
+        shown.append(f"\n  and {len(paths) - _LISTED:,} more")
+    return "".join(shown)
+
+
+class UcenvError(Exception):
+    """Something the user can act on. Never shown with a traceback."""
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+
+    @property
+    def message(self) -> str:
+        return "ucenv failed"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ()
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross from worker processes: rebuilt from their fields, however they were constructed.
+        return (_rebuild, (type(self), dict(self.__dict__)))
+
+
+def _rebuild(cls: type[UcenvError], fields: dict[str, Any]) -> UcenvError:
+    error = cls.__new__(cls)
+    error.__dict__.update(fields)
+    return error
+
+
+@dataclass(eq=False)
+class UsageError(UcenvError):
+    """The command's words are off."""
+
+    text: str
+    hint: str = ""
+    code: ClassVar[str] = "usage"
+    exit_code: ClassVar[int] = 2
+
+    @property
+    def message(self) -> str:
+        return self.text
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return (self.hint,) if self.hint else ()
+
+
+@dataclass(eq=False)
+class ConfigError(UsageError):
+    """A configuration file or variable holds what cannot be used."""
+
+    code: ClassVar[str] = "config"
+
+
+# 10: not found ---------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class EnvironmentNotFound(UcenvError):
+    """No environment of that name in any directory that was looked in."""
+
+    name: str
+    searched: tuple[str, ...] = ()
+    similar: tuple[str, ...] = ()
+    code: ClassVar[str] = "environment_not_found"
+    exit_code: ClassVar[int] = 10
+
+    @property
+    def message(self) -> str:
+        places = ", ".join(printable(path) for path in self.searched) or "no environments directory is known"
+        return f"no environment named {printable(self.name)!r} (looked in {places})"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        near = (f"did you mean {' or '.join(self.similar)}?",) if self.similar else ()
+        return (*near, "`ucenv list` shows every environment you can see; a path works too")
+
+
+@dataclass(eq=False)
+class NotAPrefix(UcenvError):
+    """A directory that is no conda environment, or no directory at all."""
+
+    path: str
+    reason: str = "it has no conda-meta directory"
+    code: ClassVar[str] = "not_a_prefix"
+    exit_code: ClassVar[int] = 11
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.path)} is not a conda environment: {self.reason}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("`ucenv list` shows every environment you can see",)
+
+
+@dataclass(eq=False)
+class SourceIncomplete(UcenvError):
+    """Files or directories of the source that cannot be read, so that a true clone cannot be made."""
+
+    prefix: str
+    paths: tuple[str, ...]
+    code: ClassVar[str] = "source_incomplete"
+    exit_code: ClassVar[int] = 12
+
+    @property
+    def message(self) -> str:
+        what = format_count(len(self.paths), "file or directory" if len(self.paths) == 1 else "path")
+        return f"cannot read {what} of {printable(self.prefix)}:{_listing(self.paths)}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("ask the environment's owner for read access (chmod -R a+rX), then clone again",)
+
+
+@dataclass(eq=False)
+class NoSystemConda(UcenvError):
+    """A command needs the site's conda and none is known."""
+
+    code: ClassVar[str] = "no_system_conda"
+    exit_code: ClassVar[int] = 13
+
+    @property
+    def message(self) -> str:
+        return "no conda was found: ucenv is not installed in one, and CONDA_EXE is not set"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("set UCENV_CONDA_ROOT to the root of the conda that ucenv serves",)
+
+
+# 20: conflict ----------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class TargetExists(UcenvError):
+    """The clone's place is taken, or another run is taking it now."""
+
+    path: str
+    holder: str = ""
+    code: ClassVar[str] = "target_exists"
+    exit_code: ClassVar[int] = 20
+
+    @property
+    def message(self) -> str:
+        if self.holder:
+            return f"{printable(self.path)} is being made by another run ({self.holder})"
+        return f"{printable(self.path)} exists already"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        if self.holder:
+            return ("wait for it, or choose another name",)
+        return ("choose another name, or remove it first",)
+
+
+@dataclass(eq=False)
+class PrefixInUse(UcenvError):
+    """A conda transaction is running in the source, or died in it."""
+
+    prefix: str
+    traces: tuple[str, ...]
+    code: ClassVar[str] = "prefix_in_use"
+    exit_code: ClassVar[int] = 21
+
+    @property
+    def message(self) -> str:
+        return f"a conda transaction is under way in {printable(self.prefix)}, or died in it:{_listing(self.traces)}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("try again when it has ended; its owner can clear what a dead one left with `conda clean --tempfiles`",)
+
+
+@dataclass(eq=False)
+class SourceChanged(UcenvError):
+    """The source was modified while it was being cloned; the clone was taken back."""
+
+    prefix: str
+    paths: tuple[str, ...]
+    code: ClassVar[str] = "source_changed"
+    exit_code: ClassVar[int] = 22
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.prefix)} changed while it was being cloned:{_listing(self.paths)}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("nothing was left behind: run the same command again when the update has ended",)
+
+
+@dataclass(eq=False)
+class UnsafeName(UcenvError):
+    """A name that would not be a plain directory name."""
+
+    name: str
+    reason: str
+    code: ClassVar[str] = "unsafe_name"
+    exit_code: ClassVar[int] = 23
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.name)!r} cannot be an environment's name: {self.reason}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("letters, digits, '.', '_', '-', '+' and spaces inside are fine; --prefix takes a path",)
+
+
+@dataclass(eq=False)
+class LockTimeout(UcenvError):
+    """Another run holds what this one needs."""
+
+    path: str
+    holder: str
+    code: ClassVar[str] = "lock_timeout"
+    exit_code: ClassVar[int] = 24
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.path)} is held by another run ({self.holder})"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("wait for it; a lease whose holder died is taken over after ten minutes, on the same host at once",)
+
+
+# 30: capacity ----------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class NotEnoughSpace(UcenvError):
+    """The filesystem, or a quota, has too few bytes for what is to be written."""
+
+    path: str
+    needed_bytes: int
+    free_bytes: int | None
+    cause: str = "space"
+    code: ClassVar[str] = "not_enough_space"
+    exit_code: ClassVar[int] = 30
+
+    @property
+    def message(self) -> str:
+        left = "an unknown amount is" if self.free_bytes is None else f"{format_bytes(self.free_bytes)} is"
+        return f"{printable(self.path)}: {format_bytes(self.needed_bytes)} needed, {left} left ({self.cause})"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("nothing was left behind; free some space, or give another place with --root or --prefix",)
+
+
+@dataclass(eq=False)
+class NotEnoughInodes(UcenvError):
+    """The filesystem, or a quota, has too few inodes."""
+
+    path: str
+    needed_inodes: int
+    free_inodes: int
+    code: ClassVar[str] = "not_enough_inodes"
+    exit_code: ClassVar[int] = 31
+
+    @property
+    def message(self) -> str:
+        needed, left = format_count(self.needed_inodes, "inode"), format_count(self.free_inodes)
+        return f"{printable(self.path)}: {needed} needed, {left} left"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("remove environments you no longer use, or give another place with --root or --prefix",)
+
+
+@dataclass(eq=False)
+class QuotaExceeded(NotEnoughSpace):
+    """EDQUOT while writing."""
+
+    cause: str = "quota"
+    code: ClassVar[str] = "quota_exceeded"
+    exit_code: ClassVar[int] = 32
+
+
+@dataclass(eq=False)
+class TooDear(UcenvError):
+    """Links are refused and the price of an own copy was not accepted."""
+
+    source: str
+    reason: str
+    own_copy: str
+    code: ClassVar[str] = "too_dear"
+    exit_code: ClassVar[int] = 33
+
+    @property
+    def message(self) -> str:
+        return f"no clone of {printable(self.source)} was made: {self.reason}; an own copy costs {self.own_copy}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("to pay it: UCENV_CLONE_WHEN_REFUSED=own-copy, or `when_refused` under [clone] in the configuration",)
+
+
+# 40: integrity ---------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class CorruptRecord(UcenvError):
+    """A file under conda-meta that is not what every conda writes there."""
+
+    path: str
+    reason: str
+    code: ClassVar[str] = "corrupt_record"
+    exit_code: ClassVar[int] = 40
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.path)} is not a valid package record: {self.reason}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("conda fails on it too; reinstalling the package (conda install --force-reinstall) writes it anew",)
+
+
+@dataclass(eq=False)
+class PlaceholderTooShort(UcenvError):
+    """A binary has too little room for the clone's path."""
+
+    path: str
+    target_prefix: str
+    room_bytes: int
+    code: ClassVar[str] = "placeholder_too_short"
+    exit_code: ClassVar[int] = 41
+
+    @property
+    def message(self) -> str:
+        length = len(os.fsencode(self.target_prefix))
+        return (
+            f"{printable(self.path)} has room for a path of {self.room_bytes} bytes, "
+            f"and {printable(self.target_prefix)} has {length}"
+        )
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("choose a shorter name, or a shorter place with --root or --prefix",)
+
+
+@dataclass(eq=False)
+class PathEscapesPrefix(UcenvError):
+    """A record names a file outside the environment it belongs to."""
+
+    record: str
+    path: str
+    code: ClassVar[str] = "path_escapes_prefix"
+    exit_code: ClassVar[int] = 42
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.record)} lists {printable(self.path)!r}, which is outside the environment"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("do not use this package; tell the environment's owner",)
+
+
+@dataclass(eq=False)
+class VerificationFailed(UcenvError):
+    """What was written is not what was meant."""
+
+    path: str
+    reason: str
+    code: ClassVar[str] = "verification_failed"
+    exit_code: ClassVar[int] = 43
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.path)}: {self.reason}"
+
+
+# 50: filesystem --------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class FileOperation(UcenvError):
+    """The system refused an operation that nothing can stand in for."""
+
+    operation: str
+    path: str
+    errno: int
+    code: ClassVar[str] = "file_operation"
+    exit_code: ClassVar[int] = 50
+
+    @property
+    def message(self) -> str:
+        return f"{self.operation} of {printable(self.path)} failed: {os.strerror(self.errno)}"
+
+
+@dataclass(eq=False)
+class LinksRequired(UcenvError):
+    """Files would have to be copied, and the caller asked for links only."""
+
+    source: str
+    files: int
+    reason: str
+    code: ClassVar[str] = "links_required"
+    exit_code: ClassVar[int] = 51
+
+    @property
+    def message(self) -> str:
+        return f"{format_count(self.files, 'file')} of {printable(self.source)} cannot be linked: {self.reason}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("without --require-links (and with --link-mode auto) they are copied",)
+
+
+@dataclass(eq=False)
+class SpaceNotWritable(UcenvError):
+    """The user's space cannot be made or written."""
+
+    path: str
+    errno: int
+    code: ClassVar[str] = "space_not_writable"
+    exit_code: ClassVar[int] = 52
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.path)} cannot be written: {os.strerror(self.errno)}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("set SCRATCH, UCENV_ROOT or --root to a directory of yours",)
+
+
+# 60: state -------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class InterruptedRun(UcenvError):
+    """A journal that no version of ucenv can act on."""
+
+    path: str
+    reason: str
+    code: ClassVar[str] = "interrupted_run"
+    exit_code: ClassVar[int] = 60
+
+    @property
+    def message(self) -> str:
+        return f"cannot act on the journal {printable(self.path)}: {self.reason}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("look at the staging directory it names, remove it if you do not need it, then remove the journal",)
+
+
+@dataclass(eq=False)
+class WorkerDied(UcenvError):
+    """A worker process ended without an answer."""
+
+    pid: int
+    code: ClassVar[str] = "worker_died"
+    exit_code: ClassVar[int] = 61
+
+    @property
+    def message(self) -> str:
+        return f"worker process {self.pid} was killed, most likely because memory ran out"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("try on a node, or in a job, with more memory",)
+
+
+# 70: shell -------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class UnsupportedShell(UcenvError):
+    """No code can be made for that shell."""
+
+    shell: str
+    supported: tuple[str, ...]
+    code: ClassVar[str] = "unsupported_shell"
+    exit_code: ClassVar[int] = 70
+
+    @property
+    def message(self) -> str:
+        what = (
+            f"the shell {self.shell!r} is not supported" if self.shell else "the shell you run could not be found out"
+        )
+        return f"{what}; supported: {', '.join(self.supported)}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("name one: ucenv env bash",)
+
+
+class Interrupted(BaseException):
+    """SIGINT, SIGTERM or SIGHUP: leave at once. Not an Exception, so that no handler for those holds it up."""
+
+    exit_code: ClassVar[int] = 130
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.signal_number = signal_number

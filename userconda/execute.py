@@ -1,0 +1,732 @@
+"""Carrying out a ClonePlan: build aside, under a lease and a journal, publish by rename, or leave nothing.
+
+What may fail is ordered so that the death of the process at any moment leaves the target absent or complete: the
+journal before the staging directory, `conda-meta/history` after everything else, one rename(2), the journal's end.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import io
+import os
+import posixpath
+import stat
+import subprocess
+import sys
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from userconda import __version__, fsops, journal, locks, provenance
+from userconda.errors import (
+    LinksRequired,
+    LockTimeout,
+    NotEnoughInodes,
+    NotEnoughSpace,
+    SourceChanged,
+    SourceIncomplete,
+    TargetExists,
+    VerificationFailed,
+)
+from userconda.models import (
+    Charge,
+    ClonePlan,
+    Content,
+    Directory,
+    DirectoryStep,
+    FileCounts,
+    FileStep,
+    LinkGroup,
+    LinkMode,
+    PycStep,
+)
+from userconda.parallel import Pool
+from userconda.placeholder import Dialect, FileMode, find_origin, replace, rewrite_content
+from userconda.plan import WRITTEN_LAST, partition
+from userconda.prefixes import open_prefix, read_file, reread_directory
+from userconda.records import FileChange, retarget_record
+from userconda.units import printable
+
+#: How many units each worker gets on average: enough to even out, few enough to descend to.
+_UNITS_A_WORKER: Final = 24
+
+_COMPILE_SECONDS: Final = 60
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Tally:
+    """What was done. A worker's is sent to the parent and added up."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    own_bytes: int = 0
+    charged: Charge = Charge(0, 0)  # noqa: RUF009 -- frozen
+    directories: Charge = Charge(0, 0)  # noqa: RUF009
+    fallbacks: dict[tuple[int, LinkMode, LinkMode], list[int]] = field(default_factory=dict)
+    changes: dict[str, FileChange] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+
+    def count(self, kind: str, number: int = 1, size_bytes: int = 0) -> None:
+        self.counts[kind] = self.counts.get(kind, 0) + number
+        self.sizes[kind] = self.sizes.get(kind, 0) + size_bytes
+
+    def own(self, allocated_bytes: int) -> None:
+        self.own_bytes += allocated_bytes
+        self.charge(allocated_bytes)
+
+    def charge(self, size_bytes: int) -> None:
+        self.charged += Charge(size_bytes, 1)
+
+    def fall_back(self, code: int, from_mode: LinkMode, to_mode: LinkMode, files: int, size_bytes: int) -> None:
+        counts = self.fallbacks.setdefault((code, from_mode, to_mode), [0, 0])
+        counts[0] += files
+        counts[1] += size_bytes
+
+    def add(self, other: Tally) -> None:
+        for kind, number in other.counts.items():
+            self.count(kind, number, other.sizes.get(kind, 0))
+        self.own_bytes += other.own_bytes
+        self.charged += other.charged
+        self.directories += other.directories
+        for key, (files, size_bytes) in other.fallbacks.items():
+            self.fall_back(*key, files, size_bytes)
+        self.changes |= other.changes
+        self.warnings += other.warnings
+        self.unreadable += other.unreadable
+        self.changed += other.changed
+
+    @property
+    def files(self) -> FileCounts:
+        return FileCounts(**{f.name: self.counts.get(f.name, 0) for f in dataclasses.fields(FileCounts)})
+
+
+_COUNTED_AS: Final = {
+    LinkMode.HARDLINK: "hardlinked",
+    LinkMode.TWIN: "twins",
+    LinkMode.REFLINK: "reflinked",
+    LinkMode.SYMLINK: "symlinked",
+    LinkMode.COPY: "copied",
+}
+
+
+def execute_clone(plan: ClonePlan, pool: Pool, progress: Progress = lambda done, total: None) -> Tally:
+    """Make the clone.
+
+    Raises:
+        TargetExists: the name is taken, or another run is taking it.
+        SourceChanged, SourceIncomplete: the source is not what it was, or not to be read; all the paths.
+        NotEnoughSpace, NotEnoughInodes, QuotaExceeded, FileOperation, LinksRequired.
+    """
+    target = plan.request.target_prefix
+    state = journal.StateDirectory.beside(target)
+    state.make()
+    try:
+        lease = locks.acquire(state.lease(target))
+    except LockTimeout as exc:
+        raise TargetExists(target, exc.holder) from None
+    try:
+        _forget_dead_run(state, target)
+        token = lease.holder.token
+        staging = os.path.join(state.staging, f"{os.path.basename(target)}.{token}")
+        note = journal.Journal(os.path.join(state.journals, f"{token}.json"), token, staging, target, lease.path)
+        if os.path.lexists(target):
+            raise TargetExists(target)
+        note.write()
+        try:
+            tally = _build(plan, staging, token, pool, lease, progress)
+            try:
+                fsops.make_directories(os.path.dirname(target))
+                fsops.publish(staging, target)
+            except FileExistsError:
+                raise TargetExists(target) from None
+        except BaseException as exc:
+            # Deleting may take longer than cloning did: at an interrupt it is left to a later command.
+            fsops.set_aside(staging, state.trash)
+            note.close()
+            if isinstance(exc, Exception):
+                fsops.remove_tree(_trashed(staging, state))
+            if isinstance(exc, NotEnoughSpace):
+                raise _with_figures(exc, plan) from None
+            raise
+        note.close()
+        return tally
+    finally:
+        lease.release()
+
+
+def _trashed(staging: str, state: journal.StateDirectory) -> str:
+    return os.path.join(state.trash, f"{os.path.basename(staging)}.{os.getpid()}")
+
+
+def _with_figures(error: NotEnoughSpace, plan: ClonePlan) -> NotEnoughSpace | NotEnoughInodes:
+    """How much was needed and what is left, now that what was written is gone."""
+    target = plan.request.target_prefix
+    space = os.statvfs(os.path.dirname(target))
+    if space.f_files and space.f_favail < plan.charge.inodes:
+        return NotEnoughInodes(target, plan.charge.inodes, space.f_favail)
+    error.path, error.needed_bytes = target, plan.charge.size_bytes
+    error.free_bytes = space.f_bavail * space.f_frsize
+    return error
+
+
+def _forget_dead_run(state: journal.StateDirectory, target: str) -> None:
+    """We hold the target's lease: whatever else was making it is dead."""
+    for path in journal.find_journals(state):
+        note = journal.read_journal(path)
+        if note.target == target:
+            fsops.set_aside(note.staging, state.trash)
+            note.close()
+
+
+def _build(plan: ClonePlan, staging: str, token: str, pool: Pool, lease: locks.Lease, progress: Progress) -> Tally:
+    try:
+        os.mkdir(staging)
+    except OSError as exc:
+        raise fsops.failure("making the directory", staging, exc) from None
+    source_fd = open_prefix(plan.request.source_prefix)
+    staging_fd = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        work = _Work(plan, source_fd, staging, staging_fd)
+        tally = work.directories(pool, lease, progress)
+        work.followers(tally)
+        work.compile(tally)
+        work.pip_records(tally)
+        work.records(tally)
+        work.check_source(tally)
+        work.last(tally, token)
+        os.fsync(staging_fd)
+        return tally
+    finally:
+        os.close(source_fd)
+        os.close(staging_fd)
+
+
+class _Work:
+    """One clone's source and staging directory, open."""
+
+    def __init__(self, plan: ClonePlan, source_fd: int, staging: str, staging_fd: int) -> None:
+        self.plan, self.source_fd, self.staging, self.staging_fd = plan, source_fd, staging, staging_fd
+        self.target_prefix = plan.request.target_prefix
+
+    # directories and files, by the workers ----------------------------------------------------------------------
+
+    def directories(self, pool: Pool, lease: locks.Lease, progress: Progress) -> Tally:
+        steps = self.plan.directories
+        total = sum(step.operations for step in steps)
+        spine, units = partition(steps, _UNITS_A_WORKER * pool.workers_for(total))
+        # What several workers fill, and what is filled after them, is made first and measured last.
+        self.made = {*spine, "conda-meta"}
+        for path in sorted(self.made - {""}):
+            os.close(fsops.make_directory(path, self.staging_fd, path))
+
+        def on_tick(done: int) -> None:
+            lease.beat()
+            progress(done, total)
+
+        tally = Tally()
+        for part in pool.map(units, self._unit, total, on_tick):
+            tally.add(part)
+        if tally.unreadable:
+            raise SourceIncomplete(self.plan.request.source_prefix, tuple(sorted(tally.unreadable)))
+        if tally.changed:
+            raise SourceChanged(self.plan.request.source_prefix, tuple(sorted(tally.changed)))
+        return tally
+
+    def _unit(self, unit: Sequence[DirectoryStep], advance: Callable[[int], None]) -> Tally:
+        """Subtrees, depth first, one descriptor a level on either side; nothing is looked up from the top again."""
+        tally = Tally()
+        stack = [("", os.dup(self.source_fd), os.dup(self.staging_fd))]
+        try:
+            for step in unit:
+                while not _is_below(step.path, stack[-1][0]):
+                    self._leave(stack, tally)
+                self._enter(stack, step)
+                _, source_fd, target_fd = stack[-1]
+                self._fill(step, source_fd, target_fd, tally)
+                advance(step.operations)
+        finally:
+            while stack:
+                self._leave(stack, tally)
+        return tally
+
+    def _enter(self, stack: list[tuple[str, int, int]], step: DirectoryStep) -> None:
+        top = stack[-1][0]
+        rest = step.path[len(top) :].strip("/") if top else step.path
+        for name in rest.split("/") if rest else ():
+            above, source_above, target_above = stack[-1]
+            path = f"{above}/{name}" if above else name
+            try:
+                source_fd = fsops.open_directory(name, source_above, path)
+            except Exception:
+                raise SourceChanged(self.plan.request.source_prefix, (path,)) from None
+            if path == step.path and path not in self.made:
+                target_fd = fsops.make_directory(name, target_above, path)
+            else:
+                target_fd = fsops.open_directory(name, target_above, path)
+            stack.append((path, source_fd, target_fd))
+
+    def _leave(self, stack: list[tuple[str, int, int]], tally: Tally) -> None:
+        path, source_fd, target_fd = stack.pop()
+        if path and path not in self.made:
+            self._measure_directory(target_fd, tally)
+        os.close(source_fd)
+        os.close(target_fd)
+
+    def _measure_directory(self, target_fd: int, tally: Tally) -> None:
+        charge = Charge(fsops.allocated_directory(target_fd), 1)
+        tally.charged += charge
+        tally.directories += charge
+
+    def _fill(self, step: DirectoryStep, source_fd: int, target_fd: int, tally: Tally) -> None:
+        own: list[str] = []
+        for group in step.groups:
+            self._share(step.path, group, source_fd, target_fd, tally, own)
+        for file in step.files:
+            if file.leader is None:
+                path = _join(step.path, file.name)
+                try:
+                    if file.content is Content.AS_IS:
+                        mode = fsops.copy(file.name, source_fd, target_fd, path, reflink=True, mode_bits=stat.S_IWUSR)
+                        kind = "copied" if mode is LinkMode.COPY else "reflinked"
+                        tally.count(kind, 1, _size(file.name, target_fd))
+                    else:
+                        self._rewrite(file, path, source_fd, target_fd, tally)
+                    own.append(file.name)
+                except PermissionError:
+                    tally.unreadable.append(path)
+                except fsops.ChangedMeanwhile:
+                    tally.changed.append(path)
+        for name, target in step.symlinks:
+            fsops.symlink(target, name, target_fd, _join(step.path, name))
+            tally.count("symlinks")
+            tally.charge(fsops.allocated(name, target_fd))
+        for name in own:
+            tally.own(fsops.allocated(name, target_fd))
+
+    def _share(
+        self, directory: str, group: LinkGroup, source_fd: int, target_fd: int, tally: Tally, own: list[str]
+    ) -> None:
+        """Put files in place by the first mode that works for each; the price of every step down is noted."""
+        names: Sequence[str] = group.names
+        left: dict[str, tuple[int, LinkMode]] = {}  # name -> why and from where it fell
+        left_bytes = group.size_bytes
+        for mode in group.modes:
+            failed: dict[str, int] = {}
+            if mode is LinkMode.HARDLINK:
+                failed = _link_all(names, source_fd, target_fd, directory)
+            elif mode is LinkMode.TWIN and group.twin_directory is not None:
+                failed = _link_twins(names, group.twin_directory, target_fd, directory)
+            elif mode is LinkMode.SYMLINK:
+                for name in names:
+                    path = os.path.join(self.plan.request.source_prefix, directory, name)
+                    fsops.symlink(path, name, target_fd, _join(directory, name))
+                    tally.charge(fsops.allocated(name, target_fd))
+            else:
+                failed = self._copy_all(names, mode, directory, source_fd, target_fd, tally, own)
+            failed_bytes = sum(_size(name, source_fd) for name in failed)
+            tally.count(_COUNTED_AS[mode], len(names) - len(failed), left_bytes - failed_bytes)
+            for name in left:
+                if name not in failed:
+                    code, from_mode = left[name]
+                    tally.fall_back(code, from_mode, mode, 1, _size(name, source_fd))
+            if not failed:
+                return
+            left = {name: left.get(name, (code, mode)) for name, code in failed.items()}
+            names, left_bytes = list(failed), failed_bytes
+        code = next(iter(left.values()))[0]
+        raise LinksRequired(self.plan.request.source_name, len(left), os.strerror(code))
+
+    def _copy_all(
+        self,
+        names: Sequence[str],
+        mode: LinkMode,
+        directory: str,
+        source_fd: int,
+        target_fd: int,
+        tally: Tally,
+        own: list[str],
+    ) -> dict[str, int]:
+        failed: dict[str, int] = {}
+        for name in names:
+            path = _join(directory, name)
+            try:
+                copied = fsops.copy(
+                    name,
+                    source_fd,
+                    target_fd,
+                    path,
+                    reflink=mode is LinkMode.REFLINK,
+                    may_copy=mode is LinkMode.COPY,
+                )
+            except PermissionError:
+                tally.unreadable.append(path)
+                continue
+            except fsops.ChangedMeanwhile:
+                tally.changed.append(path)
+                continue
+            if copied is None:
+                failed[name] = fsops.NO_REFLINK
+            else:
+                own.append(name)
+        return failed
+
+    # files with another content ---------------------------------------------------------------------------------
+
+    def _rewrite(self, step: FileStep, path: str, source_fd: int, target_fd: int, tally: Tally) -> None:
+        source = fsops.open_source(step.name, source_fd, path)
+        try:
+            status = os.fstat(source)
+            data = fsops.read_all(source, status.st_size)
+            content = self._retarget(step, path, data, tally)
+            if content == data:
+                fsops.write_new(step.name, target_fd, path, content, status, source, keep_mtime=True)
+            else:
+                fsops.write_new(step.name, target_fd, path, content, status, source)
+                tally.changes[path] = FileChange(_sha256(data), _sha256(content), len(data), len(content))
+        finally:
+            os.close(source)
+        if sys.platform == "darwin" and content != data and content[:4] in _MACH_O:
+            _sign(step.name, target_fd)
+        tally.count("rewritten", 1, len(content))
+
+    def _retarget(self, step: FileStep, path: str, data: bytes, tally: Tally) -> bytes:
+        replacement = step.replacement
+        if step.content is Content.RECORDED and replacement is not None and replacement.placeholder is not None:
+            exact = self._retarget_exactly(step, data)
+            if exact is not None:
+                return exact
+        rewritten = rewrite_content(data, self.plan.prefixes, self.target_prefix)
+        if rewritten.misfits:
+            tally.warnings.append(
+                f"{printable(path)} still holds the source's path in {rewritten.misfits} "
+                f"place{'s' if rewritten.misfits > 1 else ''}: a binary without room for the clone's"
+            )
+        elif step.content is Content.RECORDED and rewritten.data != data:
+            tally.warnings.append(
+                f"{printable(path)} is not as its package installed it; the source's path in it was replaced as in "
+                "a file of your own"
+            )
+        return rewritten.data
+
+    def _retarget_exactly(self, step: FileStep, data: bytes) -> bytes | None:
+        """By inversion, else by the packed file of a cache; None where neither is proven to be this file."""
+        replacement = step.replacement
+        assert replacement is not None
+        assert replacement.placeholder is not None
+        prefixes, placeholder = self.plan.prefixes, replacement.placeholder
+        for mode in (replacement.file_mode,) if replacement.file_mode else (FileMode.TEXT, FileMode.BINARY):
+            if replacement.sha256 is not None:
+                origin = find_origin(data, prefixes, placeholder, mode, replacement.sha256)
+                if origin is not None:
+                    return replace(origin.packed, placeholder, self.target_prefix, mode, origin.dialect)
+            for packed in _packed_files(step.packed, replacement.sha256):
+                for prefix in prefixes:
+                    for dialect in Dialect:
+                        # Only a file that still is what its package made of it may be made anew from the package.
+                        if replace(packed, placeholder, prefix, mode, dialect) == data:
+                            return replace(packed, placeholder, self.target_prefix, mode, dialect)
+        return None
+
+    # after the workers ------------------------------------------------------------------------------------------
+
+    def followers(self, tally: Tally) -> None:
+        """Hard links among the clone's own files, as the source has them."""
+        for step in self.plan.directories:
+            for file in step.files:
+                if file.leader is None:
+                    continue
+                path = _join(step.path, file.name)
+                try:
+                    os.link(file.leader, path, src_dir_fd=self.staging_fd, dst_dir_fd=self.staging_fd)
+                except OSError as exc:
+                    if exc.errno not in fsops.HARDLINK_REFUSED:
+                        raise fsops.failure("hard link", path, exc) from None
+                    # Its own filesystem refuses: then the group becomes single files.
+                    with _directories(self.staging_fd, file.leader, path) as (leader_fd, target_fd):
+                        name = posixpath.basename(file.leader)
+                        fsops.copy(name, leader_fd, target_fd, path, reflink=True, target_name=file.name)
+                    tally.charge(fsops.allocated(path, self.staging_fd))
+                if file.leader in tally.changes:
+                    tally.changes[path] = tally.changes[file.leader]
+                kind = "copied" if file.content is Content.AS_IS else "rewritten"
+                tally.count(kind, 1, _size(path, self.staging_fd))
+
+    def compile(self, tally: Tally) -> None:
+        """Compile again what was compiled from a file that now holds another path, with the source's own Python."""
+        done = _compile(self.plan.pycs, self.plan.request.source_prefix, self.staging)
+        for step in self.plan.pycs:
+            if step.pyc_path in done:
+                old = read_file(self.source_fd, step.pyc_path, step.pyc_path)
+                new = read_file(self.staging_fd, step.pyc_path, step.pyc_path)
+                tally.changes[step.pyc_path] = FileChange(_sha256(old), _sha256(new), len(old), len(new))
+                self._own(step.pyc_path, self.staging_fd, tally)
+            else:
+                tally.count("pycs_left_out")
+
+    def pip_records(self, tally: Tally) -> None:
+        """Make the hashes in pip's RECORD files true again for what was rewritten."""
+        for path in self.plan.pip_records:
+            data = read_file(self.staging_fd, path, path)
+            base = posixpath.dirname(posixpath.dirname(path))
+            content = _retarget_pip_record(data, base, tally.changes)
+            if content != data:
+                self._replace(path, content)
+
+    def _replace(self, path: str, content: bytes) -> None:
+        with _directories(self.staging_fd, path) as (directory_fd,):
+            name = posixpath.basename(path)
+            status = os.stat(name, dir_fd=directory_fd)
+            os.unlink(name, dir_fd=directory_fd)
+            fsops.write_new(name, directory_fd, path, content, status)
+
+    def records(self, tally: Tally) -> None:
+        """conda-meta's records of packages whose files changed."""
+        dropped_pycs = {step.pyc_path for step in self.plan.pycs} - tally.changes.keys()
+        site_packages = next((d.path for d in self.plan.watched if d.path.endswith("site-packages")), None)
+        with (
+            _directories(self.source_fd, "conda-meta/x") as (source_fd,),
+            _directories(self.staging_fd, "conda-meta/x") as (target_fd,),
+        ):
+            for step in self.plan.records:
+                path = f"conda-meta/{step.file_name}"
+                source = fsops.open_source(step.file_name, source_fd, path)
+                try:
+                    status = os.fstat(source)
+                    data = fsops.read_all(source, status.st_size)
+                finally:
+                    os.close(source)
+                changes = {p: tally.changes[p] for p in step.rewritten if p in tally.changes}
+                dropped = {*step.dropped, *(dropped_pycs & {*step.rewritten})}
+                content = retarget_record(data, changes, dropped, site_packages)
+                fsops.write_new(step.file_name, target_fd, path, content, status, keep_mtime=content == data)
+                self._own(step.file_name, target_fd, tally)
+
+    def _own(self, name: str, target_fd: int, tally: Tally, kind: str = "rewritten") -> None:
+        tally.count(kind, 1, _size(name, target_fd))
+        tally.own(fsops.allocated(name, target_fd))
+
+    def check_source(self, tally: Tally) -> None:
+        """Compare what an update of the source would touch with what was planned from."""
+        prefix = self.plan.request.source_prefix
+        changed = []
+        for before in self.plan.watched:
+            after = reread_directory(prefix, before.path)
+            if after is None:
+                changed.append(before.path)
+            elif _listing(after) != _listing(before):
+                changed += sorted(_differences(before, after)) or [before.path]
+        if changed:
+            raise SourceChanged(prefix, tuple(changed))
+
+    def last(self, tally: Tally, token: str) -> None:
+        """The provenance note, then what makes the directory an environment."""
+        prefix = self.plan.request.source_prefix
+        names = next((set(d.names) for d in self.plan.watched if d.path == "conda-meta"), set())
+        with _directories(self.staging_fd, "conda-meta/x") as (meta_fd,):
+            note = provenance.Provenance(
+                source=prefix,
+                source_name=self.plan.request.source_name,
+                source_state=provenance.source_state(prefix) or {},
+                time=time.time(),
+                version=__version__,
+                token=token,
+                files=dict(tally.counts),
+            )
+            fsops.write_new(provenance.FILE_NAME, meta_fd, provenance.FILE_NAME, note.to_bytes())
+            tally.charge(fsops.allocated(provenance.FILE_NAME, meta_fd))
+            with _directories(self.source_fd, "conda-meta/x") as (source_fd,):
+                for name in WRITTEN_LAST:
+                    if name == "created_at" and name in names:
+                        fsops.write_new(name, meta_fd, name, str(time.time()).encode())
+                    elif name in names:
+                        fsops.copy(
+                            name, source_fd, meta_fd, f"conda-meta/{name}", reflink=False, mode_bits=stat.S_IWUSR
+                        )
+                    elif name == "history":
+                        fsops.write_new(name, meta_fd, name, b"")  # conda knows an environment by it
+                    else:
+                        continue
+                    self._own(name, meta_fd, tally, "copied")
+        for path in self.made:
+            with _directories(self.staging_fd, f"{path}/x" if path else "x") as (directory_fd,):
+                self._measure_directory(directory_fd, tally)
+
+
+def _join(directory: str, name: str) -> str:
+    return f"{directory}/{name}" if directory else name
+
+
+def _is_below(path: str, top: str) -> bool:
+    return not top or path == top or path.startswith(top + "/")
+
+
+def _size(name: str, directory_fd: int) -> int:
+    return os.stat(name, dir_fd=directory_fd, follow_symlinks=False).st_size
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass
+class _Descriptors:
+    opened: list[int]
+
+    def __enter__(self) -> tuple[int, ...]:
+        return tuple(self.opened)
+
+    def __exit__(self, *_: object) -> None:
+        for descriptor in self.opened:
+            os.close(descriptor)
+
+
+def _directories(root_fd: int, *paths: str) -> _Descriptors:
+    """Descriptors of the directories that hold these paths."""
+    return _Descriptors(
+        [
+            os.open(posixpath.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root_fd)
+            for path in paths
+        ]
+    )
+
+
+def _link_all(names: Sequence[str], source_fd: int, target_fd: int, directory: str) -> dict[str, int]:
+    """Link every name; those that were refused, with their errno."""
+    refused: dict[str, int] = {}
+    hardlink = fsops.hardlink
+    first = True
+    for name in names:
+        code = hardlink(name, source_fd, target_fd, directory)
+        if code:
+            refused[name] = code
+        elif first:
+            first = False
+            if not fsops.is_same_inode(name, source_fd, target_fd):
+                os.unlink(name, dir_fd=target_fd)
+                return dict.fromkeys(names, fsops.NO_REAL_LINK)
+    return refused
+
+
+def _link_twins(names: Sequence[str], twin_directory: str, target_fd: int, directory: str) -> dict[str, int]:
+    try:
+        twin_fd = os.open(twin_directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as exc:
+        return dict.fromkeys(names, exc.errno or 0)  # the user removed that clone meanwhile: the next mode is as good
+    try:
+        return {name: code for name in names if (code := fsops.link_twin(name, twin_fd, target_fd, directory))}
+    finally:
+        os.close(twin_fd)
+
+
+def _packed_files(paths: Sequence[str], sha256: str | None) -> Iterator[bytes]:
+    for path in paths:
+        try:
+            with open(path, "rb") as stream:
+                data = stream.read()
+        except OSError:  # a cache is a help, never a condition
+            continue
+        if sha256 is None or _sha256(data) == sha256:
+            yield data
+
+
+# .pyc -----------------------------------------------------------------------------------------------------------
+
+#: Runs in the source's Python: lines of source, pyc and name to record, NUL between; prints what it compiled.
+_COMPILER: Final = """
+import py_compile, sys
+for line in sys.stdin.buffer.read().split(b"\\n"):
+    if line:
+        source, target, name, optimize = [part.decode("utf-8", "surrogateescape") for part in line.split(b"\\0")]
+        try:
+            py_compile.compile(source, target, name, doraise=True, optimize=int(optimize))
+        except Exception:
+            continue
+        sys.stdout.buffer.write(target.encode("utf-8", "surrogateescape") + b"\\n")
+"""
+
+
+def _compile(steps: Sequence[PycStep], source_prefix: str, staging: str) -> set[str]:
+    """Compile with the Python that wrote the originals; what cannot be is left to Python's own caching."""
+    python = os.path.join(source_prefix, "bin", "python")
+    if not steps or not os.access(python, os.X_OK):
+        return set()
+    lines = []
+    for step in steps:
+        tag = posixpath.basename(step.pyc_path).split(".")[1:-1]  # cpython-311, opt-1
+        if not tag or "\n" in step.pyc_path:
+            continue
+        optimize = tag[1].removeprefix("opt-") if len(tag) > 1 else "0"
+        # The name recorded inside is relative, as in the files that conda compiles: it holds no prefix.
+        words = (step.source_path, step.pyc_path, step.source_path, optimize if optimize.isdigit() else "0")
+        lines.append(b"\0".join(os.fsencode(word) for word in words))
+    try:
+        run = subprocess.run(
+            [python, "-I", "-S", "-B", "-c", _COMPILER],
+            input=b"\n".join(lines),
+            capture_output=True,
+            timeout=_COMPILE_SECONDS,
+            env={"PATH": "/usr/bin:/bin"},
+            check=False,
+            cwd=staging,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return set()
+    return {os.fsdecode(path) for path in run.stdout.split(b"\n") if path}
+
+
+def _retarget_pip_record(data: bytes, base: str, changes: Mapping[str, FileChange]) -> bytes:
+    """Rows of pip's RECORD are path, algorithm=hash, size; paths relative to site-packages."""
+    try:
+        rows = list(csv.reader(io.StringIO(data.decode("utf-8"), newline="")))
+    except (UnicodeDecodeError, csv.Error):
+        return data
+    touched = False
+    for row in rows:
+        change = changes.get(posixpath.normpath(posixpath.join(base, row[0]))) if len(row) == 3 else None
+        if change is not None and row[1].startswith("sha256="):
+            digest = urlsafe_b64encode(bytes.fromhex(change.new_sha256)).rstrip(b"=").decode()
+            row[1:] = [f"sha256={digest}", str(change.new_size_bytes)]
+            touched = True
+    if not touched:
+        return data
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n" if b"\r\n" in data else "\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+# macOS ----------------------------------------------------------------------------------------------------------
+
+_MACH_O: Final = frozenset(
+    bytes.fromhex(magic) for magic in ("cafebabe", "bebafeca", "feedface", "cefaedfe", "feedfacf", "cffaedfe")
+)
+
+
+def _sign(name: str, directory_fd: int) -> None:
+    """arm64 kernels kill a changed program whose signature no longer fits; an ad-hoc one is enough, as conda does."""
+    path = os.path.join(os.readlink(f"/dev/fd/{directory_fd}"), name)
+    run = subprocess.run(["/usr/bin/codesign", "-s", "-", "-f", path], capture_output=True, check=False)
+    if run.returncode:
+        raise VerificationFailed(name, f"codesign failed: {run.stderr.decode(errors='replace').strip()}")
+
+
+# the source, before and after -----------------------------------------------------------------------------------
+
+
+def _listing(directory: Directory) -> object:
+    entries = sorted(zip(directory.names, directory.size_bytes, directory.mtimes_ns, directory.inodes, strict=True))
+    return directory.mtime_ns, entries, sorted(directory.symlinks), sorted(directory.children)
+
+
+def _differences(before: Directory, after: Directory) -> set[str]:
+    def entries(directory: Directory) -> set[tuple[str, int, int, int]]:
+        return set(zip(directory.names, directory.size_bytes, directory.mtimes_ns, directory.inodes, strict=True))
+
+    return {_join(before.path, name) for name, *_ in entries(before) ^ entries(after)}

@@ -1,0 +1,430 @@
+"""Every file operation that writes: link, reflink, copy, make, rename, remove; errnos sorted into next mode or error.
+
+Names are relative to directory descriptors. Nothing here follows a symlink, opens a file of the source for writing
+or changes the metadata of an inode that existed before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+from userconda.errors import FileOperation, NotEnoughSpace, QuotaExceeded, UcenvError
+from userconda.models import LinkMode
+
+#: errno -> why hard linking this one file is impossible here. Anything else is an error, above all ENOSPC and
+#: EDQUOT: a copy would fail too, later and dearer.
+HARDLINK_REFUSED: Final = {
+    errno.EPERM: "the kernel refuses a link to this file",  # fs.protected_hardlinks, an immutable file, no links at all
+    errno.EXDEV: "it is on another filesystem, mount or project quota",
+    errno.EMLINK: "the file has as many links as its filesystem allows",
+    errno.EOPNOTSUPP: "this filesystem has no hard links",
+    errno.ENOSYS: "this filesystem has no hard links",  # some FUSE filesystems
+    errno.EACCES: "the security policy of this machine refuses a link to this file",  # SELinux, AppArmor
+}
+
+#: The same for FICLONE. EINVAL: files of different kinds (swap, nodatacow); ETXTBSY: one is being executed or swapped.
+REFLINK_REFUSED: Final = frozenset(
+    {errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.ETXTBSY, errno.EPERM, errno.EBADF}
+)
+
+#: copy_file_range's ways of saying that the kernel cannot do it between these two; reading and writing can.
+_COPY_RANGE_REFUSED: Final = frozenset(
+    {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF, errno.EIO}
+)
+
+#: What a fallback without an errno of link(2)'s is counted under.
+NO_REFLINK: Final = errno.EOPNOTSUPP
+NO_REAL_LINK: Final = errno.EOPNOTSUPP
+
+_FICLONE: Final = 0x40049409
+_CHUNK_BYTES: Final = 1 << 20
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+#: Only these attributes are the user's to copy: Lustre's layout, ACLs and capabilities are the filesystem's.
+_USER_ATTRIBUTE: Final = "user."
+
+
+def failure(operation: str, path: str, exc: OSError) -> UcenvError:
+    """The error for an errno that no other mode can make good."""
+    if exc.errno == errno.ENOSPC:
+        return NotEnoughSpace(path, 0, None, "no space left on the device, or no inodes")
+    if exc.errno == errno.EDQUOT:
+        return QuotaExceeded(path, 0, None)
+    return FileOperation(operation, path, exc.errno or 0)
+
+
+def hardlink(name: str, source_fd: int, target_fd: int, directory: str, target_name: str | None = None) -> int:
+    """Link one file into the clone.
+
+    Args:
+        directory: for the message, should it fail.
+
+    Returns:
+        0, or the errno (a key of HARDLINK_REFUSED) for which the next mode is to be tried.
+
+    Raises:
+        FileOperation, NotEnoughSpace, QuotaExceeded: any other failure.
+    """
+    try:
+        os.link(name, target_name or name, src_dir_fd=source_fd, dst_dir_fd=target_fd, follow_symlinks=False)
+    except OSError as exc:
+        if exc.errno in HARDLINK_REFUSED:
+            return exc.errno
+        raise failure("hard link", f"{directory}/{name}", exc) from None
+    return 0
+
+
+def link_twin(name: str, twin_fd: int, target_fd: int, directory: str) -> int:
+    """Link a file that the user owns already. ENOENT: its clone was removed meanwhile."""
+    try:
+        return hardlink(name, twin_fd, target_fd, directory)
+    except FileOperation as exc:
+        if exc.errno == errno.ENOENT:
+            return exc.errno
+        raise
+
+
+def is_same_inode(name: str, source_fd: int, target_fd: int) -> bool:
+    """Whether link(2) made a link: BeeGFS makes a symlink across directories and says nothing."""
+    source = os.stat(name, dir_fd=source_fd, follow_symlinks=False)
+    target = os.stat(name, dir_fd=target_fd, follow_symlinks=False)
+    return source.st_ino == target.st_ino
+
+
+class ChangedMeanwhile(Exception):
+    """A file of the source is no longer what the listing said, or was replaced while it was read."""
+
+
+def copy(
+    name: str,
+    source_fd: int,
+    target_fd: int,
+    path: str,
+    *,
+    reflink: bool,
+    may_copy: bool = True,
+    target_name: str | None = None,
+    mode_bits: int = 0,
+) -> LinkMode | None:
+    """Give the clone a file of its own with the source's bytes, mtime, permission bits and user attributes.
+
+    Args:
+        may_copy: whether bytes may be copied where blocks cannot be shared.
+        mode_bits: permission bits to add.
+
+    Returns:
+        REFLINK or COPY, whichever was done; None where only a reflink was allowed and the filesystem has none.
+
+    Raises:
+        PermissionError: the source's file cannot be read.
+        ChangedMeanwhile: it changed while it was read.
+        FileOperation, NotEnoughSpace, QuotaExceeded: anything else.
+    """
+    source = open_source(name, source_fd, path)
+    try:
+        status = os.fstat(source)
+        target = create(target_name or name, target_fd, path)
+        try:
+            done = _clone_blocks(source, target) if reflink else False
+            if not done:
+                if not may_copy:
+                    os.unlink(target_name or name, dir_fd=target_fd)
+                    return None
+                _copy_bytes(source, target, status)
+            finish(target, status, source, mode_bits)
+        except OSError as exc:
+            raise failure("copy", path, exc) from None
+        finally:
+            os.close(target)
+        after = os.fstat(source)
+        if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+            raise ChangedMeanwhile(path)
+        return LinkMode.REFLINK if done else LinkMode.COPY
+    finally:
+        os.close(source)
+
+
+def open_source(name: str, source_fd: int, path: str) -> int:
+    try:
+        descriptor = os.open(name, _READ, dir_fd=source_fd)
+    except PermissionError:
+        raise
+    except OSError as exc:
+        if exc.errno in (errno.ENOENT, errno.ELOOP, errno.ESTALE):
+            raise ChangedMeanwhile(path) from None
+        raise failure("opening", path, exc) from None
+    return descriptor
+
+
+def create(name: str, target_fd: int, path: str) -> int:
+    """A new file, readable by nobody else until it is finished."""
+    try:
+        return os.open(name, _CREATE, 0o600, dir_fd=target_fd)
+    except OSError as exc:
+        raise failure("creating", path, exc) from None
+
+
+def read_all(descriptor: int, size_bytes: int) -> bytes:
+    """A whole file; `size_bytes` is what it should have."""
+    parts = []
+    while chunk := os.read(descriptor, max(size_bytes + 1, 65536)):
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def write_new(
+    name: str,
+    target_fd: int,
+    path: str,
+    data: bytes,
+    status: os.stat_result | None = None,
+    source: int | None = None,
+    *,
+    keep_mtime: bool = False,
+) -> None:
+    """A file of ours with these bytes, and the mode and attributes of the file it stands for, writable by its owner.
+
+    Its mtime is the time of writing, so that nothing compiled from the other file is taken for this one's.
+    """
+    target = create(name, target_fd, path)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(target, view) :]
+        os.fchmod(target, stat.S_IMODE(status.st_mode) & 0o777 | stat.S_IWUSR if status else 0o666 & ~_umask())
+        if source is not None:
+            _copy_user_attributes(source, target)
+        if keep_mtime and status is not None:
+            os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    except OSError as exc:
+        raise failure("writing", path, exc) from None
+    finally:
+        os.close(target)
+
+
+def finish(target: int, status: os.stat_result, source: int, mode_bits: int = 0) -> None:
+    """Permission bits without setuid and setgid, the user's attributes, and the mtime to the nanosecond."""
+    os.fchmod(target, stat.S_IMODE(status.st_mode) & 0o777 | mode_bits)
+    _copy_user_attributes(source, target)
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _copy_user_attributes(source: int, target: int) -> None:
+    if not hasattr(os, "listxattr"):  # macOS
+        return
+    try:
+        names = os.listxattr(source)
+    except OSError as exc:
+        if exc.errno in (errno.EOPNOTSUPP, errno.ENODATA, errno.EPERM, errno.EACCES):
+            return  # the source's filesystem has none, or keeps them to itself
+        raise
+    for name in names:
+        if name.startswith(_USER_ATTRIBUTE):
+            try:
+                os.setxattr(target, name, os.getxattr(source, name))
+            except OSError as exc:
+                # EOPNOTSUPP, ENOTSUP: the target's filesystem has none. E2BIG, ENOSPC: none that large. ENODATA: gone.
+                if exc.errno not in (errno.EOPNOTSUPP, errno.ENODATA, errno.E2BIG, errno.EPERM):
+                    raise
+
+
+def _clone_blocks(source: int, target: int) -> bool:
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+    except OSError as exc:
+        if exc.errno in REFLINK_REFUSED:
+            return False
+        raise
+    return True
+
+
+def _copy_bytes(source: int, target: int, status: os.stat_result) -> None:
+    if status.st_blocks * 512 < status.st_size and hasattr(os, "SEEK_DATA"):
+        for start, end in _data_ranges(source, status.st_size):
+            _copy_range(source, target, start, end)
+        os.ftruncate(target, status.st_size)
+    else:
+        _copy_range(source, target, 0, None)
+
+
+def _data_ranges(source: int, size_bytes: int) -> Iterator[tuple[int, int]]:
+    """The parts of a sparse file that are not holes."""
+    end = 0
+    while end < size_bytes:
+        try:
+            start = os.lseek(source, end, os.SEEK_DATA)
+        except OSError as exc:
+            if exc.errno == errno.ENXIO:  # nothing but a hole up to the end
+                return
+            if exc.errno == errno.EINVAL:  # a filesystem that does not tell
+                yield end, size_bytes
+                return
+            raise
+        end = os.lseek(source, start, os.SEEK_HOLE)
+        yield start, end
+
+
+def _copy_range(source: int, target: int, start: int, end: int | None) -> None:
+    os.lseek(source, start, os.SEEK_SET)
+    os.lseek(target, start, os.SEEK_SET)
+    left = end - start if end is not None else sys.maxsize
+    in_kernel = hasattr(os, "copy_file_range")
+    while left:
+        if in_kernel:
+            try:
+                count = os.copy_file_range(source, target, min(left, 1 << 30))
+            except OSError as exc:
+                if exc.errno not in _COPY_RANGE_REFUSED:
+                    raise
+                in_kernel = False
+                continue
+            if count:
+                left -= count
+                continue
+            # 0 is the end of the file, and what some filesystems (procfs-like, old FUSE) answer in the middle of one.
+            in_kernel = False
+        data = os.read(source, min(left, _CHUNK_BYTES))
+        if not data:
+            return
+        left -= len(data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(target, view) :]
+
+
+def make_directory(name: str, parent_fd: int, path: str) -> int:
+    """A directory with mkdir's mode under the user's umask, the user's own bits on; returns its descriptor."""
+    try:
+        os.mkdir(name, 0o777, dir_fd=parent_fd)
+    except OSError as exc:
+        raise failure("making the directory", path, exc) from None
+    return open_directory(name, parent_fd, path)
+
+
+def open_directory(name: str, parent_fd: int, path: str) -> int:
+    try:
+        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
+    except OSError as exc:
+        raise failure("opening the directory", path, exc) from None
+
+
+def symlink(target: str, name: str, parent_fd: int, path: str) -> None:
+    try:
+        os.symlink(target, name, dir_fd=parent_fd)
+    except OSError as exc:
+        raise failure("symbolic link", path, exc) from None
+
+
+def allocated(name: str, parent_fd: int) -> int:
+    """Bytes that an entry of ours takes on disk, as quotas count them."""
+    return os.stat(name, dir_fd=parent_fd, follow_symlinks=False).st_blocks * 512
+
+
+def allocated_directory(descriptor: int) -> int:
+    return os.fstat(descriptor).st_blocks * 512
+
+
+# publishing -----------------------------------------------------------------------------------------------------
+
+
+def make_directories(path: str) -> None:
+    """A directory and its parents.
+
+    Raises:
+        OSError: as the system gives it; the caller knows what the directory is for.
+    """
+    os.makedirs(path, exist_ok=True)
+
+
+def write_file(path: str, data: bytes) -> None:
+    """A small file of ours, complete under its name or not there: written beside, synced, renamed."""
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path)
+    except OSError as exc:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise failure("writing", path, exc) from None
+
+
+def publish(staging: str, target: str) -> None:
+    """Give a finished directory its name.
+
+    Raises:
+        FileExistsError: something has the name; the staging directory is as it was.
+    """
+    # rename(2) would replace an empty directory. The lease keeps other runs of ours away; this is for everybody else.
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+    try:
+        os.rename(staging, target)
+    except OSError as exc:
+        if exc.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise FileExistsError(exc.errno, os.strerror(exc.errno), target) from None
+        raise failure("renaming to", target, exc) from None
+    sync_directory(os.path.dirname(target))
+
+
+def sync_directory(path: str) -> None:
+    """Best effort: EINVAL and EBADF are filesystems that cannot sync a directory; nothing is lost by that alone."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def set_aside(path: str, trash: str) -> bool:
+    """Rename a directory into the trash, at once; False where it is not there."""
+    try:
+        os.makedirs(trash, exist_ok=True)
+        os.rename(path, os.path.join(trash, f"{os.path.basename(path)}.{os.getpid()}"))
+    except FileNotFoundError:
+        return False
+    except OSError as exc:
+        raise failure("setting aside", path, exc) from None
+    return True
+
+
+def remove_tree(path: str) -> None:
+    """Delete a directory of ours. Links are unlinked; what they led to is not touched."""
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    remove_tree(entry.path)
+                else:
+                    with contextlib.suppress(FileNotFoundError):  # somebody else empties the same trash
+                        os.unlink(entry.path)
+        os.rmdir(path)
+    except FileNotFoundError:
+        return
+    except PermissionError:
+        status = os.stat(path, follow_symlinks=False)
+        if stat.S_IMODE(status.st_mode) & 0o700 == 0o700:
+            raise
+        os.chmod(path, 0o700, follow_symlinks=os.chmod not in os.supports_follow_symlinks)
+        remove_tree(path)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,102 @@
+"""A durable note of the run in flight, and the directories that runs use beside an `envs` directory.
+
+A clone's note holds its staging directory, its target and who makes it: rename(2) decides everything else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from userconda import fsops
+from userconda.errors import InterruptedRun, SpaceNotWritable
+
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StateDirectory:
+    """Where runs that make prefixes in one directory keep what is not a prefix: `<user space>/.ucenv`.
+
+    It is beside `envs`, not in it: conda shows what is in there as environments.
+    """
+
+    path: str
+
+    @classmethod
+    def beside(cls, target_prefix: str) -> StateDirectory:
+        parent = os.path.dirname(target_prefix)
+        return cls(os.path.join(os.path.dirname(parent) if os.path.basename(parent) == "envs" else parent, ".ucenv"))
+
+    @property
+    def staging(self) -> str:
+        return os.path.join(self.path, "staging")
+
+    @property
+    def trash(self) -> str:
+        return os.path.join(self.path, "trash")
+
+    @property
+    def journals(self) -> str:
+        return os.path.join(self.path, "journal")
+
+    def lease(self, target_prefix: str) -> str:
+        """By name, and by directory: two runs may make the same name in two directories that share the state."""
+        parent, name = os.path.split(target_prefix)
+        return os.path.join(self.path, "locks", f"{os.path.basename(parent)}.{name}.lease")
+
+    def make(self) -> None:
+        try:
+            for path in (self.staging, self.trash, self.journals):
+                fsops.make_directories(path)
+        except OSError as exc:
+            raise SpaceNotWritable(self.path, exc.errno or 0) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """One clone in flight."""
+
+    path: str
+    token: str
+    staging: str
+    target: str
+    lease: str
+    kind: str = "clone"
+    version: int = VERSION
+
+    def write(self) -> None:
+        document = {name: value for name, value in asdict(self).items() if name != "path"}
+        fsops.write_file(self.path, json.dumps(document).encode())
+
+    def close(self) -> None:
+        try:
+            os.unlink(self.path)
+        except FileNotFoundError:
+            return
+
+
+def read_journal(path: str) -> Journal:
+    """
+    Raises:
+        InterruptedRun: not written by a version of ucenv that this one understands.
+    """
+    try:
+        with open(path, "rb") as stream:
+            document: dict[str, Any] = json.load(stream)
+        journal = Journal(path=path, **document)
+    except (OSError, ValueError, TypeError) as exc:
+        raise InterruptedRun(path, f"it cannot be read ({exc})") from None
+    if journal.version != VERSION or journal.kind != "clone":
+        raise InterruptedRun(path, f"it was written by another version of ucenv ({journal.kind} {journal.version})")
+    return journal
+
+
+def find_journals(state: StateDirectory) -> list[str]:
+    try:
+        names = sorted(os.listdir(state.journals))
+    except FileNotFoundError:
+        return []
+    return [os.path.join(state.journals, name) for name in names if name.endswith(".json")]

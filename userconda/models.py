@@ -1,0 +1,461 @@
+"""The values that are handed forward: request, snapshot, capabilities, plan, result. Frozen, and free of effects.
+
+Paths are relative to a prefix, `/` between names, as `os.fsdecode` gives them: a name that is not UTF-8 keeps its
+bytes as surrogates. A directory's own path in a prefix is "" for the prefix itself.
+"""
+
+from __future__ import annotations
+
+import enum
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from userconda.placeholder import FileMode
+
+
+class LinkMode(enum.Enum):
+    """How a file of the clone comes to hold its bytes, cheapest first."""
+
+    HARDLINK = "hardlink"  # the source's inode: charged to its owner
+    TWIN = "twin"  # hard link to a file the user owns already
+    REFLINK = "reflink"  # own inode, shared blocks
+    COPY = "copy"
+    SYMLINK = "symlink"  # to the source's file; only when asked for
+
+
+class WhenRefused(enum.Enum):
+    """What to do where the kernel refuses links (`clone.when_refused`)."""
+
+    ASK = "ask"
+    OWN_COPY = "own-copy"
+    FAIL = "fail"
+
+
+# the source, as it stands ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FileClass:
+    """Files that the kernel treats alike when a user asks to link or read them.
+
+    Attributes:
+        mode: st_mode's type and permission bits.
+        sample: path of one such file.
+    """
+
+    uid: int
+    gid: int
+    mode: int
+    sample: str
+
+
+@dataclass(slots=True)
+class Directory:
+    """One directory of a prefix; its files in columns, because there are 120,000 of them.
+
+    Attributes:
+        names, size_bytes, mtime_ns, inodes, classes: one entry a regular file, in the order of the listing;
+            `classes` index PrefixSnapshot.classes.
+        symlinks: (name, target as stored).
+        children: names of the directories below that were read too.
+    """
+
+    path: str
+    mtime_ns: int
+    names: list[str] = field(default_factory=list)
+    size_bytes: array[int] = field(default_factory=lambda: array("q"))
+    mtimes_ns: array[int] = field(default_factory=lambda: array("q"))
+    inodes: array[int] = field(default_factory=lambda: array("Q"))
+    classes: array[int] = field(default_factory=lambda: array("H"))
+    symlinks: list[tuple[str, str]] = field(default_factory=list)
+    children: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordInfo:
+    """What is kept of a record after its paths were noted."""
+
+    name: str
+    version: str
+    file_name: str
+    stem: str
+    mtime_ns: int
+    extracted_package_dir: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A tracked file that holds its prefix, as its record tells.
+
+    Attributes:
+        placeholder: None where the record does not tell it (micromamba).
+        packed_path: the file's path in its package.
+    """
+
+    placeholder: str | None
+    file_mode: FileMode | None
+    sha256: str | None
+    record: int
+    packed_path: str
+    entry_point: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something of the source that a clone does not have, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixSnapshot:
+    """A prefix read once: listing, ownership, records.
+
+    Attributes:
+        prefix: absolute, as it was given.
+        prefixes: what its files may hold as their prefix: as given, its real path, what its history names.
+        device: st_dev of the prefix itself.
+        directories: in preorder, every parent before its children.
+        tracked: path -> index into `records`.
+        replacements: the tracked paths that hold a prefix.
+        no_link: tracked paths marked so.
+        nested: environments, mount points and package caches inside that were not entered; FIFOs and the like.
+        unreadable: directories.
+    """
+
+    prefix: str
+    prefixes: tuple[str, ...]
+    device: int
+    directories: Sequence[Directory]
+    classes: Sequence[FileClass]
+    records: Sequence[RecordInfo]
+    tracked: Mapping[str, int]
+    replacements: Mapping[str, Replacement]
+    no_link: frozenset[str]
+    nested: tuple[Skipped, ...]
+    unreadable: tuple[str, ...]
+    site_packages: str | None
+    is_base: bool
+
+
+# what the source and target pair supports -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClassVerdict:
+    """What a trial showed for one FileClass.
+
+    Attributes:
+        link_errno: 0, or why link(2) was refused.
+        readable, writable: by this user.
+        owned: the user is charged for these files already.
+    """
+
+    link_errno: int
+    readable: bool
+    writable: bool
+    owned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What was tried between a source and a target directory."""
+
+    verdicts: tuple[ClassVerdict, ...]
+    reflink: bool
+    free_bytes: int
+    free_inodes: int | None
+    block_bytes: int
+    source_filesystem: str
+    target_filesystem: str
+    quota_bytes: int | None = None
+
+
+# the plan ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CloneRequest:
+    """What the user asked for, resolved."""
+
+    source_name: str
+    source_prefix: str
+    target_name: str
+    target_prefix: str
+    link_mode: LinkMode | None = None  # None: auto
+    require_links: bool = False
+    private: tuple[str, ...] = ()
+
+
+class Content(enum.Enum):
+    """What is known of the prefix inside a file that gets bytes of its own."""
+
+    AS_IS = "as it is"
+    RECORDED = "recorded"  # a placeholder in the package
+    ENTRY_POINT = "entry point"  # written by the installer of a noarch package
+    FOUND = "found"  # nobody recorded it: a look found the path
+
+
+@dataclass(frozen=True, slots=True)
+class FileStep:
+    """A file that gets an inode of its own whatever the kernel allows.
+
+    Attributes:
+        packed: where the packed file may be found, should the installed one not invert.
+        leader: path, in the clone, of an earlier step with the same source inode: a hard link to that is made.
+    """
+
+    name: str
+    content: Content = Content.AS_IS
+    replacement: Replacement | None = None
+    packed: tuple[str, ...] = ()
+    leader: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkGroup:
+    """Files of one directory that may be shared, and how.
+
+    Attributes:
+        modes: allowed, in the order to try; the executor never adds one.
+        size_bytes: of all together.
+        twin_directory: with LinkMode.TWIN, where the user's own files of these names are.
+    """
+
+    modes: tuple[LinkMode, ...]
+    names: tuple[str, ...]
+    size_bytes: int
+    twin_directory: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryStep:
+    """One directory to make, with what goes into it.
+
+    Attributes:
+        linked_to: a thin clone's directory that is one symlink to the source's; it has no content of its own.
+        symlinks: (name, target as it is to be stored).
+    """
+
+    path: str
+    groups: tuple[LinkGroup, ...] = ()
+    files: tuple[FileStep, ...] = ()
+    symlinks: tuple[tuple[str, str], ...] = ()
+    linked_to: str | None = None
+
+    @property
+    def operations(self) -> int:
+        """Roughly how many file system calls it takes; making a directory costs as much as fifteen links."""
+        return 15 + sum(len(group.names) for group in self.groups) + 8 * len(self.files) + len(self.symlinks)
+
+
+@dataclass(frozen=True, slots=True)
+class PycStep:
+    """A .pyc to compile again, because its .py now holds another path."""
+
+    source_path: str
+    pyc_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStep:
+    """A record that cannot stay as it is.
+
+    Attributes:
+        rewritten: paths whose hash in the prefix changes.
+        dropped: paths that the clone does not have.
+    """
+
+    file_name: str
+    rewritten: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What the user is charged."""
+
+    size_bytes: int
+    inodes: int
+
+    def __add__(self, other: Charge) -> Charge:
+        return Charge(self.size_bytes + other.size_bytes, self.inodes + other.inodes)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Files that a link mode was not possible for, and why."""
+
+    errno: int
+    files: int
+    size_bytes: int
+    to: LinkMode
+
+
+@dataclass(frozen=True, slots=True)
+class ClonePlan:
+    """Everything that will be done, decided.
+
+    Attributes:
+        records: conda-meta files that need work after the files are in place.
+        pip_records: RECORD files of pip's that may list rewritten files.
+        watched: directories whose listing must be the same afterwards: conda-meta, bin, site-packages.
+        refusals: expected ones, from the trial.
+        foreign_writable: shared files that this user could write in place, and so change in the source.
+        own_copy: what an own copy would be charged; equal to `charge` where that is the plan.
+    """
+
+    request: CloneRequest
+    prefixes: tuple[str, ...]
+    directories: tuple[DirectoryStep, ...]
+    records: tuple[RecordStep, ...]
+    pycs: tuple[PycStep, ...]
+    pip_records: tuple[str, ...]
+    watched: tuple[Directory, ...]
+    skipped: tuple[Skipped, ...]
+    files: int
+    size_bytes: int
+    charge: Charge
+    own_copy: Charge
+    refusals: tuple[Refusal, ...]
+    foreign_writable: int
+    owned_links: int
+    source_owner_uid: int
+
+
+# results ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """One reason why files were not linked."""
+
+    errno: int
+    from_mode: LinkMode
+    to_mode: LinkMode
+    files: int
+    size_bytes: int
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "errno": self.errno,
+            "from": self.from_mode.value,
+            "to": self.to_mode.value,
+            "files": self.files,
+            "bytes": self.size_bytes,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FileCounts:
+    """Regular files of a clone, by how they came."""
+
+    hardlinked: int = 0
+    twins: int = 0
+    reflinked: int = 0
+    symlinked: int = 0
+    copied: int = 0
+    rewritten: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.hardlinked + self.twins + self.reflinked + self.symlinked + self.copied + self.rewritten
+
+
+@dataclass(frozen=True, slots=True)
+class CloneResult:
+    """What a clone is, or would be.
+
+    Attributes:
+        charged: measured: what a count of the user's own inodes in the clone gives, less those charged before.
+        predicted: the same by the plan.
+        directories_charged: the directories' share of `charged`.
+        own_copy: what a clone without any link would be charged.
+        foreign_writable: files shared with the source that this user could write in place.
+        dry_run: nothing was made; every figure is the plan's.
+    """
+
+    source_name: str
+    target_name: str
+    source_prefix: str
+    target_prefix: str
+    link_mode: str
+    seconds: float
+    files: FileCounts
+    directories_made: int
+    total_bytes: int
+    shared_bytes: int
+    own_bytes: int
+    charged: Charge
+    predicted: Charge
+    directories_charged: Charge
+    own_copy: Charge
+    fallbacks: tuple[Fallback, ...]
+    skipped: tuple[Skipped, ...]
+    warnings: tuple[str, ...]
+    owner: str
+    owned_by_user: bool
+    foreign_writable: int
+    dry_run: bool = False
+    plan: ClonePlan | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "source_prefix": self.source_prefix,
+            "target_prefix": self.target_prefix,
+            "link_mode": self.link_mode,
+            "thin": False,
+            "dry_run": self.dry_run,
+            "seconds": round(self.seconds, 3),
+            "files": {
+                "hardlinked": self.files.hardlinked,
+                "twins": self.files.twins,
+                "reflinked": self.files.reflinked,
+                "symlinked": self.files.symlinked,
+                "copied": self.files.copied,
+                "rewritten": self.files.rewritten,
+                "total": self.files.total,
+            },
+            "directories": {"made": self.directories_made, "linked": 0},
+            "bytes": {"total": self.total_bytes, "shared": self.shared_bytes, "charged": self.charged.size_bytes},
+            "inodes": {"charged": self.charged.inodes},
+            "predicted": {"bytes": self.predicted.size_bytes, "inodes": self.predicted.inodes},
+            "own_copy": {"bytes": self.own_copy.size_bytes, "inodes": self.own_copy.inodes},
+            "fallbacks": [fallback.to_json() for fallback in self.fallbacks],
+            "left_out": [{"path": skipped.path, "reason": skipped.reason} for skipped in self.skipped],
+            "writable_shared_files": self.foreign_writable,
+            **({"plan": plan_to_json(self.plan)} if self.plan is not None else {}),
+        }
+
+
+def plan_to_json(plan: ClonePlan) -> dict[str, Any]:
+    """The whole plan, for `--dry-run --json`."""
+    return {
+        "prefixes": list(plan.prefixes),
+        "directories": [
+            {
+                "path": step.path,
+                "share": [
+                    {
+                        "modes": [mode.value for mode in group.modes],
+                        "names": list(group.names),
+                        "bytes": group.size_bytes,
+                        "twins": group.twin_directory,
+                    }
+                    for group in step.groups
+                ],
+                "own": [
+                    {"name": file.name, "content": file.content.value, "same_as": file.leader} for file in step.files
+                ],
+                "symlinks": [{"name": name, "target": target} for name, target in step.symlinks],
+            }
+            for step in plan.directories
+        ],
+        "records": [step.file_name for step in plan.records],
+        "compile": [step.pyc_path for step in plan.pycs],
+    }

@@ -1,0 +1,262 @@
+"""Work on many files by a few forked processes that die with their parent.
+
+Processes, not threads: on a local filesystem the interpreter lock makes threads useless, and a fork shares what was
+read already. At most `limit` of them, because every process has one metadata operation in flight and a hundred users
+share one metadata server; fewer while the server answers slowly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import mmap
+import os
+import pickle
+import selectors
+import signal
+import struct
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NoReturn, TypeVar
+
+from userconda.errors import UcenvError, WorkerDied
+
+U = TypeVar("U")
+R = TypeVar("R")
+
+#: Above this a file system call waits for a server, not for a processor.
+SLOW_OPERATION_SECONDS: Final = 100e-6
+
+#: Fewer operations than this are done sooner than the processes are started.
+_WORTH_FORKING: Final = 3000
+
+#: All unit numbers are put into a pipe before anybody reads it; a pipe holds a page at least.
+_MOST_UNITS: Final = 1000
+
+_TICK_SECONDS: Final = 0.1
+
+
+class Pool:
+    """How many operations at a time, and who does them."""
+
+    def __init__(self, limit: int = 8, processors: int | None = None) -> None:
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.limit = max(1, limit)
+        self.processors = processors or available
+        self.operation_seconds = 0.0
+
+    def observe(self, operations: int, seconds: float) -> None:
+        """Note how long operations took; decides how many workers the next `map` starts."""
+        if operations:
+            self.operation_seconds = seconds / operations
+
+    def workers_for(self, operations: int) -> int:
+        slow = self.operation_seconds > SLOW_OPERATION_SECONDS
+        if operations * max(self.operation_seconds, 5e-6) < _WORTH_FORKING * 5e-6:
+            return 1
+        return self.limit if slow else min(self.limit, self.processors)
+
+    def map(
+        self,
+        units: Sequence[U],
+        work: Callable[[U, Callable[[int], None]], R],
+        operations: int,
+        on_tick: Callable[[int], None] = lambda done: None,
+    ) -> list[R]:
+        """`work(unit, advance)` for every unit, in any order, results in the units' order.
+
+        `advance(n)` says that n operations were done; `on_tick(total)` is called now and then in this process.
+
+        Raises:
+            UcenvError: the first that a worker raised; the others are killed.
+        """
+        workers = min(self.workers_for(operations), len(units))
+        if workers > 1:
+            return _map_forked(units, work, workers, on_tick)
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            on_tick(done)
+
+        return [work(unit, advance) for unit in units]
+
+
+def _map_forked(
+    units: Sequence[U],
+    work: Callable[[U, Callable[[int], None]], R],
+    workers: int,
+    on_tick: Callable[[int], None],
+) -> list[R]:
+    if len(units) > _MOST_UNITS:
+        raise ValueError(f"{len(units)} units")
+    board = _Board(workers)
+    queue_read, queue_write = os.pipe()
+    os.write(queue_write, b"".join(struct.pack("=I", number) for number in range(len(units))))
+    os.close(queue_write)
+    die_with_parent = _die_with_parent()
+    children: dict[int, int] = {}  # result pipe -> pid
+    # Nothing is to be collected in the children, and a collection would copy every page of what was read so far.
+    gc.freeze()
+    try:
+        for index in range(workers):
+            result_read, result_write = os.pipe()
+            pid = os.fork()
+            if pid == 0:
+                for descriptor in (result_read, *children):
+                    os.close(descriptor)
+                _work(units, work, index, board, queue_read, result_write, die_with_parent)
+            children[result_read] = pid
+            os.close(result_write)
+        return _collect(children, len(units), board, on_tick)
+    finally:
+        gc.unfreeze()
+        os.close(queue_read)
+        for descriptor, pid in children.items():
+            os.close(descriptor)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        board.close()
+
+
+def _work(
+    units: Sequence[Any],
+    work: Callable[[Any, Callable[[int], None]], Any],
+    index: int,
+    board: _Board,
+    queue: int,
+    result: int,
+    die_with_parent: Callable[[], None],
+) -> NoReturn:
+    """The life of a worker. It leaves by _exit: nothing of the parent's is to be flushed or cleaned up twice."""
+    status = 1
+    try:
+        # Ctrl-C reaches the whole process group; who decides what happens then is the parent.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        die_with_parent()
+        answer: tuple[str, Any]
+        try:
+            results = []
+            while True:
+                while index >= board.allowed:
+                    time.sleep(_TICK_SECONDS)
+                token = os.read(queue, 4)
+                if not token:
+                    break
+                (number,) = struct.unpack("=I", token)
+                results.append((number, work(units[number], lambda count: board.add(index, count))))
+            answer = ("done", results)
+        except UcenvError as exc:
+            answer = ("error", exc)
+        except BaseException:
+            answer = ("bug", traceback.format_exc())
+        with os.fdopen(result, "wb") as stream:
+            pickle.dump(answer, stream, pickle.HIGHEST_PROTOCOL)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _collect(children: dict[int, int], units: int, board: _Board, on_tick: Callable[[int], None]) -> list[Any]:
+    results: list[Any] = [None] * units
+    buffers: dict[int, list[bytes]] = {descriptor: [] for descriptor in children}
+    throttle = _Throttle(len(children))
+    with selectors.DefaultSelector() as selector:
+        for descriptor in children:
+            selector.register(descriptor, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select(_TICK_SECONDS):
+                if chunk := os.read(key.fd, 1 << 20):
+                    buffers[key.fd].append(chunk)
+                    continue
+                selector.unregister(key.fd)
+                try:
+                    kind, answer = pickle.loads(b"".join(buffers.pop(key.fd)))
+                except EOFError:
+                    raise WorkerDied(children[key.fd]) from None
+                if kind == "error":
+                    raise answer
+                if kind == "bug":
+                    raise RuntimeError(f"in a worker process:\n{answer}")
+                for number, value in answer:
+                    results[number] = value
+            total = board.total
+            board.allowed = throttle.allowed(total, time.monotonic())
+            on_tick(total)
+    return results
+
+
+class _Board:
+    """Counters shared with the workers: how many operations each did, and how many of them may work."""
+
+    def __init__(self, workers: int) -> None:
+        self._memory = mmap.mmap(-1, 8 * (workers + 1))
+        self._workers = workers
+        self.allowed = workers
+
+    def add(self, index: int, count: int) -> None:
+        (before,) = struct.unpack_from("=Q", self._memory, 8 * (index + 1))
+        struct.pack_into("=Q", self._memory, 8 * (index + 1), before + count)
+
+    @property
+    def total(self) -> int:
+        return sum(struct.unpack_from(f"={self._workers}Q", self._memory, 8))
+
+    @property
+    def allowed(self) -> int:
+        (allowed,) = struct.unpack_from("=Q", self._memory, 0)
+        return int(allowed)
+
+    @allowed.setter
+    def allowed(self, count: int) -> None:
+        struct.pack_into("=Q", self._memory, 0, count)
+
+    def close(self) -> None:
+        self._memory.close()
+
+
+class _Throttle:
+    """Fewer workers while an operation takes more than four times as long as it did at its best, judged each second."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = self._allowed = workers
+        self._since: float | None = None
+        self._done = 0
+        self._best = float("inf")
+
+    def allowed(self, done: int, now: float) -> int:
+        if self._since is None:
+            self._since = now
+        elif now - self._since >= 1.0 and done > self._done:
+            seconds = (now - self._since) * self._allowed / (done - self._done)
+            self._best = min(self._best, seconds)
+            if seconds > 4 * self._best:
+                self._allowed = max(1, self._allowed - 1)
+            elif seconds < 2 * self._best:
+                self._allowed = min(self._workers, self._allowed + 1)
+            self._since, self._done = now, done
+        return self._allowed
+
+
+def _die_with_parent() -> Callable[[], None]:
+    """What a child calls so that the kernel kills it when its parent dies, however that happens."""
+    parent = os.getpid()
+    if sys.platform != "linux":
+        return lambda: None
+    import ctypes
+
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    set_death_signal = 1
+
+    def ask() -> None:
+        prctl(set_death_signal, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != parent:  # it died before the kernel was asked
+            os._exit(1)
+
+    return ask

@@ -1,0 +1,275 @@
+"""Re-targeting a file from one prefix to another: forward replacement, its exact inverse, and the search for a path.
+
+A package holds a placeholder P where its files will hold their prefix. An installer at prefix A wrote A for P. With
+the record's sha256 of the packed file that can be undone and checked, so a file installed at A can be re-targeted
+to B without the package: invert A -> P, compare, replace P -> B.
+
+Two dialects of forward replacement exist. They differ in C strings that end with the file instead of a NUL (conda
+leaves them, rattler replaces them) and in how a shebang too long for the kernel is shortened. An inversion that
+hashes right tells which one wrote the file.
+
+Sources: conda/core/portability.py, rattler/src/install/link.rs, and their entry point writers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+#: The encodings in which conda looks for a placeholder, in its order.
+ENCODINGS: Final = ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+
+#: Longest first line, `#!` included and newline excluded, that conda leaves as it is (Linux: 255 since 5.1).
+MAX_SHEBANG: Final = 127 if sys.platform == "linux" else 512
+
+_SHEBANG: Final = re.compile(rb"^(#!(?: *)(/(?:\\ |[^ \n\r\t])*)(.*))$", re.MULTILINE)
+
+#: What stands around a whole path. Before it: no part of a longer path, save after an option letter (-I/opt/x), an
+#: escaped newline or tab, or a URL's authority (file:///opt/x). After it: nothing that would continue the last name.
+_BEFORE: Final = rb"(?:(?<![\w.~+/\x80-\xff-])|(?<=[^\w]-[A-Za-z])|(?<=\\[nrt])|(?<=://))"
+_AFTER: Final = rb"(?!\.*[\w~+@%\x80-\xff-]|\\ )"
+
+#: The first two lines by which a script starts an interpreter whose path the kernel would not take, as conda and
+#: rattler (one line and a comment), and pip's distlib (two lines) write them.
+_EXEC_SHEBANG: Final = re.compile(
+    rb"\A#!/bin/sh\n'''exec' "
+    rb'(?:"(?P<quoted>/[^"\n]*)"|(?P<bare>/[^"\s]*))(?P<options>[^"\n]*?) "\$0" "\$@"'
+    rb"(?: #'''\n|\n' '''\n)"
+)
+_PYTHON_NAME: Final = re.compile(rb"python[0-9.]*t?\Z")
+
+
+class FileMode(Enum):
+    """How a package marks a file that holds the placeholder."""
+
+    TEXT = "text"
+    BINARY = "binary"
+
+
+class Dialect(Enum):
+    """Which installer's rules a file was written by."""
+
+    CONDA = "conda"
+    RATTLER = "rattler"
+
+
+class NoRoom(Exception):
+    """A C string cannot take the longer path."""
+
+
+# forward --------------------------------------------------------------------------------------------------------
+
+
+def replace(data: bytes, placeholder: str, prefix: str, file_mode: FileMode, dialect: Dialect = Dialect.CONDA) -> bytes:
+    """Packed bytes -> the bytes an installer writes at `prefix`.
+
+    Raises:
+        NoRoom: binary, and `prefix` is longer than the placeholder.
+    """
+    for encoding in ENCODINGS if dialect is Dialect.CONDA else ENCODINGS[:1]:
+        old, new = placeholder.encode(encoding), _encoded(prefix, encoding)
+        if old not in data:
+            continue
+        if file_mode is FileMode.BINARY:
+            data = _replace_c_strings(data, old, new, len("\0".encode(encoding)), dialect)
+        else:
+            first, newline, rest = data.partition(b"\n")
+            if newline:  # conda escapes spaces in the first line, so that it is shortened below
+                space, escaped, marker = (text.encode(encoding) for text in (" ", "\\ ", "#!"))
+                first = first.replace(marker + old, marker + new.replace(space, escaped))
+            data = (first + newline + rest).replace(old, new)
+    return data if file_mode is FileMode.BINARY else shorten_shebang(data)
+
+
+def shorten_shebang(data: bytes) -> bytes:
+    """A first line that the kernel would not take, in conda's `/usr/bin/env` form (it needs the environment active)."""
+    match = _SHEBANG.match(data)
+    if match is None:
+        return data
+    whole, executable, options = match.groups()
+    directory, _, name = executable.rpartition(b"/")
+    if len(whole) <= MAX_SHEBANG and b"\\ " not in directory:
+        return data
+    return data.replace(whole, b"#!/usr/bin/env " + name + options)
+
+
+def _replace_c_strings(data: bytes, old: bytes, new: bytes, width: int, dialect: Dialect) -> bytes:
+    zero = b"\0" * width
+    end = b"(?:%b)" % re.escape(zero) if dialect is Dialect.CONDA else rb"(?:\0|\Z)"
+
+    def put(match: re.Match[bytes]) -> bytes:
+        padding = (len(old) - len(new)) * match.group().count(old)
+        if padding < 0:
+            raise NoRoom
+        return match.group().replace(old, new) + b"\0" * padding
+
+    return re.sub(re.escape(old) + rb"(?:(?!%b).)*" % re.escape(zero) + end, put, data, flags=re.DOTALL)
+
+
+# inverse --------------------------------------------------------------------------------------------------------
+
+
+def invert(data: bytes, prefix: str, placeholder: str, file_mode: FileMode) -> Iterator[tuple[Dialect, bytes]]:
+    """Bytes installed at `prefix` -> what the packed bytes may have been, likeliest first. The caller checks hashes."""
+    if file_mode is FileMode.BINARY:
+        for dialect in Dialect:
+            packed: bytes | None = data
+            for encoding in reversed(ENCODINGS if dialect is Dialect.CONDA else ENCODINGS[:1]):
+                old, new = _encoded(prefix, encoding), placeholder.encode(encoding)
+                if packed is not None and old in packed:
+                    packed = _restore_c_strings(packed, old, new, len("\0".encode(encoding)), dialect)
+            if packed is not None:
+                yield dialect, packed
+        return
+    packed = data
+    for encoding in reversed(ENCODINGS):
+        packed = packed.replace(_encoded(prefix, encoding), placeholder.encode(encoding))
+    yield Dialect.CONDA, packed
+    for dialect, line, lines_taken in _original_shebangs(data, placeholder.encode()):
+        rest = packed.split(b"\n", lines_taken)[lines_taken:]
+        yield dialect, b"\n".join((line, *rest))
+
+
+def _encoded(prefix: str, encoding: str) -> bytes:
+    raw = os.fsencode(prefix)
+    return raw if encoding == "utf-8" else raw.decode("utf-8", "replace").encode(encoding)
+
+
+def _restore_c_strings(data: bytes, old: bytes, new: bytes, width: int, dialect: Dialect) -> bytes | None:
+    """None where a string lacks the padding that a replacement would have left."""
+    zero = re.escape(b"\0" * width)
+    end = b"(?:%b)" % zero if dialect is Dialect.CONDA else rb"(?:\0|\Z)"
+    pattern = re.compile(re.escape(old) + rb"(?:(?!%b).)*" % zero + end, re.DOTALL)
+    parts: list[bytes] = []
+    position = 0
+    while match := pattern.search(data, position):
+        padding = (len(new) - len(old)) * match.group().count(old)
+        text, after = match.group(), match.end() + padding
+        if dialect is Dialect.RATTLER and after == len(data) + 1 and text.endswith(b"\0"):
+            # The string ended with the file: its padding was taken for a terminator.
+            text, after = text[:-1], len(data)
+        if padding < 0 or after > len(data) or data[match.end() : after].strip(b"\0"):
+            return None
+        parts += data[position : match.start()], text.replace(old, new)
+        position = after
+    return b"".join((*parts, data[position:]))
+
+
+def _original_shebangs(data: bytes, placeholder: bytes) -> Iterator[tuple[Dialect, bytes, int]]:
+    """The first line from which a shortened shebang may have come, and how many lines now stand for it."""
+    first = data.partition(b"\n")[0]
+    if first.startswith(b"#!/usr/bin/env "):
+        yield Dialect.CONDA, b"#!" + placeholder + b"/bin/" + first[len(b"#!/usr/bin/env ") :], 1
+    if match := _EXEC_SHEBANG.match(data):
+        executable = match["quoted"] or match["bare"]
+        name = executable.rpartition(b"/")[2]
+        yield Dialect.RATTLER, b"#!" + placeholder + b"/bin/" + name + match["options"], 2
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What an installed file was made of."""
+
+    packed: bytes
+    dialect: Dialect
+    prefix: str
+
+
+def find_origin(
+    data: bytes, prefixes: tuple[str, ...], placeholder: str, file_mode: FileMode, sha256: str
+) -> Origin | None:
+    """Undo an installation: the packed bytes, proven by `sha256`, and the prefix that was put into them."""
+    for prefix in prefixes:
+        for dialect, packed in invert(data, prefix, placeholder, file_mode):
+            if hashlib.sha256(packed).hexdigest() == sha256:
+                return Origin(packed, dialect, prefix)
+    return None
+
+
+# entry points and content nobody recorded -----------------------------------------------------------------------
+
+
+def path_pattern(prefixes: tuple[str, ...]) -> re.Pattern[bytes]:
+    """Matches any of the prefixes as a whole path: /opt/a, /opt/a/x and -I/opt/a, not /opt/a-b, /opt/ab, /mnt/opt/a."""
+    names = sorted((os.fsencode(prefix) for prefix in prefixes), key=len, reverse=True)
+    return re.compile(_BEFORE + b"(?:" + b"|".join(map(re.escape, names)) + b")" + _AFTER)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """Content after a rewrite.
+
+    Attributes:
+        misfits: places that still hold the old prefix, because a binary has no room there.
+    """
+
+    data: bytes
+    misfits: int = 0
+
+
+def rewrite_content(data: bytes, prefixes: tuple[str, ...], target_prefix: str) -> Rewritten:
+    """Re-target a file that no record describes: at path boundaries only; in a binary only within C strings.
+
+    A C string takes a path no longer than the one it holds: NULs after its terminator may be somebody's zeros.
+    """
+    pattern, target = path_pattern(prefixes), os.fsencode(target_prefix)
+    if is_text(data):
+        rewritten = pattern.sub(lambda _: target, data)
+        return Rewritten(_mend_shebang(data, rewritten, pattern, target))
+    misfits = 0
+    parts: list[bytes] = []
+    position = 0
+    for match in re.finditer(rb"[^\0]+", data):
+        text, count = pattern.subn(lambda _: target, match.group())
+        if not count:
+            continue
+        if match.end() == len(data) or len(text) > len(match.group()):
+            misfits += count
+            continue
+        parts += data[position : match.start()], text.ljust(match.end() - match.start(), b"\0")
+        position = match.end()
+    return Rewritten(b"".join((*parts, data[position:])), misfits)
+
+
+def is_text(data: bytes) -> bool:
+    """No NUL, and UTF-8."""
+    if b"\0" in data:
+        return False
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _mend_shebang(before: bytes, after: bytes, pattern: re.Pattern[bytes], target: bytes) -> bytes:
+    """Make sure that the kernel can still start a script whose interpreter moved.
+
+    Python scripts get the `/bin/sh` form, which works in an environment that is not active; others conda's `env`.
+    """
+    if old := _EXEC_SHEBANG.match(before):
+        executable, options, rest = old["quoted"] or old["bare"], old["options"], before[old.end() :]
+    elif first := _SHEBANG.match(before):
+        executable, options, rest = first[2].replace(b"\\ ", b" "), first[3], before[first.end() + 1 :]
+    else:
+        return after
+    moved = pattern.sub(lambda _: target, executable)
+    if moved == executable:
+        return after
+    name = moved.rpartition(b"/")[2]
+    plain = b"#!" + moved + options
+    python = _PYTHON_NAME.match(name) is not None
+    # conda and distlib count the newline of a Python script's first line, conda not that of a package's script.
+    if len(plain) + python <= MAX_SHEBANG and b" " not in moved:
+        line = plain
+    elif python:
+        line = b"#!/bin/sh\n'''exec' \"" + moved + b'"' + options + b' "$0" "$@" #\'\'\''
+    else:
+        line = b"#!/usr/bin/env " + name + options
+    return line + b"\n" + pattern.sub(lambda _: target, rest)

@@ -1,0 +1,548 @@
+"""Request + snapshot + what was tried -> ClonePlan. Pure: everything a clone will do is decided here."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Final
+
+from userconda.errors import (
+    LinksRequired,
+    NotEnoughInodes,
+    NotEnoughSpace,
+    PlaceholderTooShort,
+    SourceIncomplete,
+)
+from userconda.models import (
+    Capabilities,
+    Charge,
+    ClonePlan,
+    CloneRequest,
+    Content,
+    Directory,
+    DirectoryStep,
+    FileStep,
+    LinkGroup,
+    LinkMode,
+    PrefixSnapshot,
+    PycStep,
+    RecordInfo,
+    RecordStep,
+    Refusal,
+    Replacement,
+    Skipped,
+)
+from userconda.placeholder import FileMode
+
+#: Files that a user, or a program on their behalf, writes in place: always the clone's own. A pattern without `/` is
+#: a file's name anywhere; one with `/` is a path from the prefix, `**` any depth. `clone.private` adds to them.
+PRIVATE: Final = (
+    "conda-meta/history",
+    "conda-meta/state",
+    "conda-meta/pinned",
+    "etc/**",
+    "*.pth",
+    "*.egg-link",
+    "RECORD",
+    "INSTALLER",
+    "direct_url.json",
+    "share/jupyter/**",
+    "ssl/**",
+    "lib/R/etc/**",
+    ".condarc",
+)
+
+#: What makes a prefix a conda root, beside the files of these packages.
+_ROOT_PACKAGES: Final = frozenset({"conda", "ucenv"})
+_ROOT_FILES: Final = re.compile(
+    r"condabin/.*|shell/condabin/.*|etc/profile\.d/(?:conda|ucenv)\..*|etc/fish/conf\.d/conda\.fish"
+    r"|bin/(?:conda|conda-env|activate|deactivate)|lib/python[^/]*/site-packages/xontrib/conda\.xsh|\.condarc"
+)
+
+#: Marks by which a site freezes an environment; a clone is its user's.
+_FROZEN: Final = re.compile(r"conda-meta/frozen|lib/[^/]+/EXTERNALLY-MANAGED")
+
+_PROVENANCE: Final = "ucenv.provenance"
+
+#: Written by the executor after everything else: what makes a directory an environment, and when that was.
+WRITTEN_LAST: Final = ("created_at", "history")
+
+#: Left as they are whatever they hold: they tell where something came from.
+_NEVER_LOOKED_AT: Final = frozenset({"direct_url.json"})
+
+
+def compile_patterns(patterns: Iterable[str]) -> Callable[[str, str], bool]:
+    """Glob patterns -> a test of (path, name)."""
+    names = [_glob(pattern) for pattern in patterns if "/" not in pattern]
+    paths = [_glob(pattern) for pattern in patterns if "/" in pattern]
+    name_match = re.compile("|".join(names) or "(?!)").fullmatch
+    path_match = re.compile("|".join(paths) or "(?!)").fullmatch
+    return lambda path, name: name_match(name) is not None or path_match(path) is not None
+
+
+def _glob(pattern: str) -> str:
+    parts = re.split(r"(\*\*/?|\*|\?)", pattern.strip("/"))
+    meaning = {"**": ".*", "**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
+    return "(?:" + "".join(meaning.get(part, re.escape(part)) for part in parts) + ")"
+
+
+# what is left out -----------------------------------------------------------------------------------------------
+
+
+def _left_out(snapshot: PrefixSnapshot) -> Callable[[str], str | None]:
+    """A test that tells why a path is not the clone's, or None."""
+    root_records = {n for n, record in enumerate(snapshot.records) if record.name in _ROOT_PACKAGES}
+    record_files = {snapshot.records[n].file_name for n in root_records}
+
+    def reason(path: str) -> str | None:
+        if _FROZEN.fullmatch(path):
+            return "the mark is the site's, not the clone's"
+        if path == f"conda-meta/{_PROVENANCE}":
+            return ""
+        if not snapshot.is_base:
+            return None
+        if _ROOT_FILES.fullmatch(path) or snapshot.tracked.get(path) in root_records:
+            return "it makes a prefix a conda root"
+        if path.startswith("conda-meta/") and path[len("conda-meta/") :] in record_files:
+            return "it makes a prefix a conda root"
+        return None
+
+    return reason
+
+
+def _module_of(path: str, name: str) -> str:
+    """The .py that a .pyc was compiled from (PEP 3147, and Python 2 beside it)."""
+    directory = posixpath.dirname(path)
+    if posixpath.basename(directory) == "__pycache__":
+        return posixpath.join(posixpath.dirname(directory), name.split(".", 1)[0] + ".py")
+    return path[:-1]
+
+
+# what has to be looked into -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Files of one directory whose content may hold the prefix though no record says so.
+
+    Attributes:
+        scripts_only: tracked programs of which only scripts matter; their first bytes decide.
+    """
+
+    path: str
+    names: tuple[str, ...]
+    scripts_only: bool
+    size_bytes: int
+
+
+def files_to_look_at(snapshot: PrefixSnapshot) -> list[Look]:
+    """Untracked files, tracked ones newer than their record, and all scripts in bin."""
+    looks = []
+    records, tracked, replacements = snapshot.records, snapshot.tracked, snapshot.replacements
+    left_out = _left_out(snapshot)
+    for directory in snapshot.directories:
+        in_meta = directory.path == "conda-meta"
+        prefix = f"{directory.path}/" if directory.path else ""
+        chosen: dict[bool, list[str]] = {False: [], True: []}
+        sizes = {False: 0, True: 0}
+        for name, size, mtime_ns in zip(directory.names, directory.size_bytes, directory.mtimes_ns, strict=True):
+            path = prefix + name
+            record = tracked.get(path)
+            if record is not None:
+                untouched = mtime_ns <= records[record].mtime_ns
+                if path in replacements or (untouched and directory.path != "bin"):
+                    continue
+            else:
+                untouched = False
+            if not size or name.endswith(".pyc") or name in _NEVER_LOOKED_AT:
+                continue
+            if in_meta and name not in ("state", "pinned"):
+                continue
+            if left_out(path) is not None:
+                continue
+            chosen[untouched].append(name)
+            sizes[untouched] += size
+        looks += [Look(directory.path, tuple(chosen[key]), key, sizes[key]) for key in chosen if chosen[key]]
+    return looks
+
+
+# the plan -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What accumulates while the directories are planned."""
+
+    files: int = 0
+    size_bytes: int = 0
+    charge_bytes: int = 0
+    charge_inodes: int = 0
+    own_bytes: int = 0
+    foreign_writable: int = 0
+    owned_links: int = 0
+    refusals: dict[tuple[int, LinkMode], list[int]] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    leaders: dict[tuple[int, object], str] = field(default_factory=dict)
+    rewritten: dict[int, list[str]] = field(default_factory=dict)
+    dropped: dict[int, list[str]] = field(default_factory=dict)
+    pycs: list[PycStep] = field(default_factory=list)
+    pip_records: list[str] = field(default_factory=list)
+
+
+def plan_clone(
+    request: CloneRequest,
+    snapshot: PrefixSnapshot,
+    capabilities: Capabilities,
+    *,
+    prefixes: tuple[str, ...],
+    holding: Set[str] = frozenset(),
+    twins: Mapping[str, Mapping[str, str]] | None = None,
+    package_directories: Callable[[RecordInfo], tuple[str, ...]] = lambda record: (),
+) -> ClonePlan:
+    """Decide how every file of the source comes into the clone.
+
+    Args:
+        prefixes: what files that no record describes hold as their prefix.
+        holding: paths in which a look found one of those.
+        twins: directory -> name -> directory, outside the source, with a file of that name which the user owns
+            and which is the same.
+
+    Raises:
+        SourceIncomplete: files that must be read and cannot be.
+        PlaceholderTooShort: the target prefix is longer than a binary has room for.
+        LinksRequired: links only were asked for and some files cannot be linked.
+    """
+    planner = _Planner(request, snapshot, capabilities, prefixes, holding, twins or {}, package_directories)
+    # conda-meta last: which records must differ depends on every other directory.
+    steps = {d.path: planner.directory(d) for d in sorted(snapshot.directories, key=lambda d: d.path == "conda-meta")}
+    return planner.finish(_prune([steps[d.path] for d in snapshot.directories], snapshot.directories))
+
+
+class _Planner:
+    """One pass over the directories."""
+
+    def __init__(
+        self,
+        request: CloneRequest,
+        snapshot: PrefixSnapshot,
+        capabilities: Capabilities,
+        prefixes: tuple[str, ...],
+        holding: Set[str],
+        twins: Mapping[str, Mapping[str, str]],
+        package_directories: Callable[[RecordInfo], tuple[str, ...]],
+    ) -> None:
+        self.request, self.snapshot, self.capabilities = request, snapshot, capabilities
+        self.prefixes, self.holding, self.twins = prefixes, holding, twins
+        self.package_directories = package_directories
+        self.tally = _Tally(skipped=list(snapshot.nested))
+        self.rewritten_modules = {path for path in (*snapshot.replacements, *holding) if path.endswith(".py")}
+        self.private = compile_patterns((*PRIVATE, *request.private))
+        self.left_out = _left_out(snapshot)
+        self.modes = [self._modes(verdict.link_errno) for verdict in capabilities.verdicts]
+        self.target_bytes = len(os.fsencode(request.target_prefix))
+
+    def _modes(self, link_errno: int) -> tuple[LinkMode, ...]:
+        if self.request.link_mode is not None:
+            return (self.request.link_mode,)
+        own = (LinkMode.REFLINK, LinkMode.COPY) if self.capabilities.reflink else (LinkMode.COPY,)
+        return own if link_errno else (LinkMode.HARDLINK, *own)
+
+    def directory(self, directory: Directory) -> DirectoryStep:
+        tally, snapshot, prefix = self.tally, self.snapshot, f"{directory.path}/" if directory.path else ""
+        tracked, replacements, holding = snapshot.tracked, snapshot.replacements, self.holding
+        in_meta = directory.path == "conda-meta"
+        verdicts, private, no_link = self.capabilities.verdicts, self.private, snapshot.no_link
+        check_left_out = snapshot.is_base or in_meta or directory.path.count("/") <= 1
+        twins = self.twins.get(directory.path, {})
+        shared: dict[tuple[tuple[LinkMode, ...], str | None], tuple[list[str], list[int]]] = {}
+        files: list[FileStep] = []
+        for name, size, inode, number in zip(
+            directory.names, directory.size_bytes, directory.inodes, directory.classes, strict=True
+        ):
+            path = prefix + name
+            if check_left_out and (reason := self.left_out(path)) is not None:
+                self._leave_out(path, reason)
+                continue
+            if in_meta and name in WRITTEN_LAST:
+                tally.files += 1
+                tally.size_bytes += size
+                self._charge_file(size)
+                continue
+            if name.endswith(".pyc") and self._stale(path, name):
+                continue
+            tally.files += 1
+            tally.size_bytes += size
+            tally.own_bytes += self._allocated(size)
+            verdict = verdicts[number]
+            replacement = replacements.get(path)
+            if replacement is not None or path in holding:
+                step = self._rewrite(path, name, replacement)
+            elif private(path, name) or path in no_link:
+                step = FileStep(name)
+                if name == "RECORD" and path not in tracked:
+                    tally.pip_records.append(path)
+            else:
+                modes, twin = self.modes[number], None
+                if verdict.link_errno and self.request.link_mode is None and name in twins:
+                    modes, twin = (LinkMode.TWIN, *modes), twins[name]
+                if modes[0] in (LinkMode.REFLINK, LinkMode.COPY):
+                    leader = tally.leaders.setdefault((inode, None), path)
+                    if leader != path:
+                        files.append(FileStep(name, leader=leader))
+                        continue
+                    if not verdict.readable:
+                        tally.unreadable.append(path)
+                self._count_shared(modes, verdict.link_errno, size, verdict.writable, verdict.owned)
+                names, sizes = shared.setdefault((modes, twin), ([], []))
+                names.append(name)
+                sizes.append(size)
+                continue
+            if not verdict.readable:
+                tally.unreadable.append(path)
+            leader = tally.leaders.setdefault((inode, (step.content, step.replacement)), path)
+            if leader != path:
+                step = FileStep(name, step.content, leader=leader)
+            else:
+                self._charge_file(size)
+            files.append(step)
+        if in_meta:
+            self._take_records(shared)
+        links = tuple(
+            (name, self._symlink_target(prefix, target))
+            for name, target in directory.symlinks
+            if not (check_left_out and self.left_out(prefix + name) is not None)
+        )
+        for _, target in links:
+            self._charge(self._allocated(len(os.fsencode(target)) + 1) if len(target) >= 60 else 0)
+        self._charge_directory(directory)
+        return DirectoryStep(
+            directory.path,
+            tuple(LinkGroup(modes, tuple(names), sum(sizes), twin) for (modes, twin), (names, sizes) in shared.items()),
+            tuple(files),
+            links,
+        )
+
+    # one file ---------------------------------------------------------------------------------------------------
+
+    def _leave_out(self, path: str, reason: str) -> None:
+        tally, record = self.tally, self.snapshot.tracked.get(path)
+        if _FROZEN.fullmatch(path):
+            tally.skipped.append(Skipped(path, reason))
+        if record is not None:
+            tally.dropped.setdefault(record, []).append(path)
+
+    def _stale(self, path: str, name: str) -> bool:
+        """Whether a .pyc would not be true: its module now holds another path, or is not the clone's."""
+        module = _module_of(path, name)
+        if module in self.rewritten_modules:
+            if (record := self.snapshot.tracked.get(path)) is not None:
+                self.tally.rewritten.setdefault(record, []).append(path)
+            self.tally.pycs.append(PycStep(module, path))
+            self.tally.files += 1
+            self._charge_file(4096)
+            return True
+        if self.snapshot.is_base and self.left_out(module) is not None:
+            self._leave_out(path, "")
+            return True
+        return False
+
+    def _rewrite(self, path: str, name: str, replacement: Replacement | None) -> FileStep:
+        tally = self.tally
+        record = self.snapshot.tracked.get(path)
+        if record is not None:
+            tally.rewritten.setdefault(record, []).append(path)
+        if replacement is None or (replacement.placeholder is None and not replacement.entry_point):
+            return FileStep(name, Content.FOUND)
+        if replacement.entry_point:
+            return FileStep(name, Content.ENTRY_POINT)
+        if replacement.file_mode is FileMode.BINARY:
+            room = len((replacement.placeholder or "").encode())
+            if self.target_bytes > room:
+                raise PlaceholderTooShort(path, self.request.target_prefix, room)
+        directories = self.package_directories(self.snapshot.records[replacement.record])
+        packed = tuple(f"{directory}/{replacement.packed_path}" for directory in directories)
+        return FileStep(name, Content.RECORDED, replacement, packed)
+
+    def _symlink_target(self, prefix: str, target: str) -> str:
+        """Where a symlink of the clone leads: into the clone what led into the source, else to the same place.
+
+        A relative target that leaves the source's prefix is made absolute: from another directory it would lead
+        elsewhere.
+        """
+        if not target.startswith("/"):
+            inside = posixpath.normpath(prefix + target)
+            if inside != ".." and not inside.startswith("../"):
+                return target
+            return posixpath.normpath(posixpath.join(self.snapshot.prefix, prefix + target))
+        for source in sorted(self.prefixes, key=len, reverse=True):
+            normal = posixpath.normpath(target)
+            if normal == source or normal.startswith(source.rstrip("/") + "/"):
+                return self.request.target_prefix + normal[len(source.rstrip("/")) :]
+        return target
+
+    # figures ----------------------------------------------------------------------------------------------------
+
+    def _count_shared(
+        self, modes: tuple[LinkMode, ...], link_errno: int, size: int, writable: bool, owned: bool
+    ) -> None:
+        tally = self.tally
+        if modes[0] is LinkMode.HARDLINK:
+            if owned:
+                tally.owned_links += 1
+            if writable:
+                tally.foreign_writable += 1
+        elif modes[0] is LinkMode.SYMLINK:
+            self._charge(0)
+        elif modes[0] is not LinkMode.TWIN:
+            self._charge_file(size)
+        if link_errno and (self.request.link_mode in (None, LinkMode.HARDLINK)):
+            counts = tally.refusals.setdefault((link_errno, modes[0]), [0, 0])
+            counts[0] += 1
+            counts[1] += size
+
+    def _allocated(self, size_bytes: int) -> int:
+        block = self.capabilities.block_bytes
+        return -(-size_bytes // block) * block
+
+    def _charge(self, size_bytes: int) -> None:
+        self.tally.charge_bytes += size_bytes
+        self.tally.charge_inodes += 1
+
+    def _charge_file(self, size_bytes: int) -> None:
+        self._charge(self._allocated(size_bytes))
+
+    def _charge_directory(self, directory: Directory) -> None:
+        """A block, or what its names take in a hashed directory, whose blocks are about three quarters full."""
+        names = (*directory.names, *directory.children, *(name for name, _ in directory.symlinks))
+        entry_bytes = sum(8 + (len(name) + 3 & ~3) for name in names) + 24
+        block = self.capabilities.block_bytes
+        self._charge(block if entry_bytes <= block - 12 else self._allocated(entry_bytes * 4 // 3) + block)
+
+    # the records and the whole ----------------------------------------------------------------------------------
+
+    def _take_records(self, shared: dict[tuple[tuple[LinkMode, ...], str | None], tuple[list[str], list[int]]]) -> None:
+        """Records that must differ are written by the executor: take them out of what is shared."""
+        changing = {self.snapshot.records[n].file_name for n in (*self.tally.rewritten, *self.tally.dropped)}
+        self.changing = changing
+        for (modes, _), (names, sizes) in shared.items():
+            kept = [(name, size) for name, size in zip(names, sizes, strict=True) if name not in changing]
+            for name, size in zip(names, sizes, strict=True):
+                if name in changing and modes[0] in (LinkMode.HARDLINK, LinkMode.TWIN, LinkMode.SYMLINK):
+                    self._charge_file(size)
+            names[:], sizes[:] = [name for name, _ in kept], [size for _, size in kept]
+
+    def finish(self, steps: list[DirectoryStep]) -> ClonePlan:
+        tally, snapshot, request = self.tally, self.snapshot, self.request
+        unreadable = (*snapshot.unreadable, *tally.unreadable)
+        if unreadable:
+            raise SourceIncomplete(snapshot.prefix, tuple(sorted(unreadable)))
+        most_first = sorted(tally.refusals.items(), key=lambda item: -item[1][0])
+        refusals = tuple(Refusal(code, files, size, mode) for (code, mode), (files, size) in most_first)
+        watched = {"conda-meta", "bin", snapshot.site_packages}
+        roots = {n for n, record in enumerate(snapshot.records) if snapshot.is_base and record.name in _ROOT_PACKAGES}
+        changing = sorted({*tally.rewritten, *tally.dropped} - roots)
+        charge = Charge(tally.charge_bytes, tally.charge_inodes)
+        directories = len(steps)
+        return ClonePlan(
+            request=request,
+            prefixes=self.prefixes,
+            directories=tuple(steps),
+            records=tuple(
+                RecordStep(
+                    snapshot.records[n].file_name, tuple(tally.rewritten.get(n, ())), tuple(tally.dropped.get(n, ()))
+                )
+                for n in changing
+            ),
+            pycs=tuple(tally.pycs),
+            pip_records=tuple(tally.pip_records),
+            watched=tuple(directory for directory in snapshot.directories if directory.path in watched),
+            skipped=tuple(tally.skipped),
+            files=tally.files,
+            size_bytes=tally.size_bytes,
+            charge=charge,
+            own_copy=Charge(tally.own_bytes + directories * self.capabilities.block_bytes, tally.files + directories),
+            refusals=refusals,
+            foreign_writable=tally.foreign_writable,
+            owned_links=tally.owned_links,
+            source_owner_uid=snapshot.classes[0].uid if snapshot.classes else -1,
+        )
+
+
+def _prune(steps: list[DirectoryStep], directories: Sequence[Directory]) -> list[DirectoryStep]:
+    """Drop directories that are empty only because what they held was left out."""
+    emptied = {
+        directory.path
+        for directory in directories
+        if directory.path and (directory.names or directory.symlinks or directory.children)
+    }
+    kept: list[DirectoryStep] = []
+    needed: set[str] = set()
+    for step in reversed(steps):  # children before parents
+        if step.groups or step.files or step.symlinks or step.path in needed or step.path not in emptied:
+            needed.add(posixpath.dirname(step.path))
+            kept.append(step)
+    return kept[::-1]
+
+
+def check_links(plan: ClonePlan, reason: Callable[[int], str]) -> None:
+    """Raise LinksRequired where links only were asked for and the trial showed that files cannot be linked."""
+    wants_links = plan.request.require_links or plan.request.link_mode is LinkMode.HARDLINK
+    refused = [r for r in plan.refusals if r.to is not LinkMode.TWIN]
+    if wants_links and refused:
+        raise LinksRequired(plan.request.source_name, sum(r.files for r in refused), reason(refused[0].errno))
+
+
+def check_space(plan: ClonePlan, capabilities: Capabilities) -> None:
+    """Raise NotEnoughSpace or NotEnoughInodes where the target's filesystem cannot take the clone."""
+    if plan.charge.size_bytes > capabilities.free_bytes:
+        raise NotEnoughSpace(plan.request.target_prefix, plan.charge.size_bytes, capabilities.free_bytes)
+    if capabilities.free_inodes is not None and plan.charge.inodes > capabilities.free_inodes:
+        raise NotEnoughInodes(plan.request.target_prefix, plan.charge.inodes, capabilities.free_inodes)
+
+
+def partition(steps: Sequence[DirectoryStep], parts: int) -> tuple[list[str], list[list[DirectoryStep]]]:
+    """Split the directories into a spine, to be made first, and units about equally dear, dearest first.
+
+    Args:
+        steps: in preorder.
+        parts: how many units to aim at.
+
+    Returns:
+        The spine's paths, parents first, and the units: whole subtrees, and single directories of the spine, of
+        which only the content is left to be made.
+    """
+    weights: dict[str, int] = {}
+    for step in reversed(steps):
+        weights[step.path] = weights.get(step.path, 0) + step.operations
+        if step.path:
+            parent = posixpath.dirname(step.path)
+            weights[parent] = weights.get(parent, 0) + weights[step.path]
+    limit = max(200, weights.get("", 0) // max(1, parts))
+    spine: list[str] = []
+    units: list[tuple[int, list[DirectoryStep]]] = []
+    top: str | None = None
+    for step in steps:
+        if top is not None and step.path.startswith(top + "/"):
+            units[-1][1].append(step)
+        elif not step.path or weights[step.path] > limit:
+            spine.append(step.path)
+            units.append((step.operations, [step]))
+            top = None
+        else:
+            top = step.path
+            units.append((weights[top], [step]))
+    return spine, _merge_small(units, limit)
+
+
+def _merge_small(units: list[tuple[int, list[DirectoryStep]]], limit: int) -> list[list[DirectoryStep]]:
+    merged: list[tuple[int, list[DirectoryStep]]] = []
+    for weight, unit in units:
+        if merged and merged[-1][0] + weight <= limit:
+            merged[-1] = (merged[-1][0] + weight, merged[-1][1] + unit)
+        else:
+            merged.append((weight, unit))
+    return [unit for _, unit in sorted(merged, key=lambda item: -item[0])]

@@ -1,0 +1,35 @@
+"""Which processes are there: psutil where it is installed, the kernel's plain answer where it is not."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+#: Start times come from clock ticks and the boot time, each rounded.
+_SAME_START_SECONDS: Final = 2.0
+
+
+def start_time(pid: int) -> float | None:
+    """Seconds since the epoch; None where the process is gone or nobody can tell."""
+    try:
+        import psutil
+    except ImportError:
+        return None
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None
+
+
+def is_running(pid: int, started: float | None) -> bool:
+    """Whether that process still runs on this host, and is not another one with its number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    except OverflowError:
+        return False
+    now = start_time(pid)
+    return started is None or now is None or abs(now - started) < _SAME_START_SECONDS

@@ -1,0 +1,295 @@
+"""conda-meta JSON <-> typed records: which package put which file where, and what the file was before.
+
+conda, mamba and rattler write the same document with different gaps; every field that one of them leaves out is
+optional here. Source: conda/models/records.py, rattler_conda_types/src/prefix_record.rs, libmamba's link.cpp.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from userconda.errors import CorruptRecord, PathEscapesPrefix
+
+
+@dataclass(slots=True)
+class PathEntry:
+    """One file of a package, as `paths_data.paths` has it. The names are the JSON's.
+
+    Attributes:
+        _path: relative to the prefix; with conda's noarch packages relative to the *package*.
+        sha256: of the packed file. In rattler's entries of entry points, of the file as installed.
+        sha256_in_prefix: of the installed file, where a prefix was put in.
+        prefix_placeholder: recorded at build time, at most 255 bytes long. micromamba leaves it out.
+        file_mode: "text" or "binary", with prefix_placeholder.
+    """
+
+    _path: str
+    path_type: str | None = None
+    prefix_placeholder: str | None = None
+    file_mode: str | None = None
+    sha256: str | None = None
+    sha256_in_prefix: str | None = None
+    size_in_bytes: int | None = None
+    no_link: bool | None = None
+
+    @property
+    def path(self) -> str:
+        return self._path
+
+    @property
+    def replaced(self) -> bool:
+        """Whether the installer put a prefix into the file, as far as the record tells."""
+        return bool(self.prefix_placeholder) or (
+            self.sha256 is not None and self.sha256_in_prefix is not None and self.sha256 != self.sha256_in_prefix
+        )
+
+
+@dataclass(slots=True)
+class PathsData:
+    paths: list[PathEntry] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class PrefixRecord:
+    """One package in an environment: `conda-meta/<name>-<version>-<build>.json`."""
+
+    name: str
+    version: str
+    build: str = ""
+    fn: str | None = None
+    noarch: str | bool | None = None
+    files: list[str] = field(default_factory=list)
+    paths_data: PathsData | None = None
+    extracted_package_dir: str | None = None
+    python_site_packages_path: str | None = None
+
+    @property
+    def stem(self) -> str:
+        return f"{self.name}-{self.version}-{self.build}"
+
+
+T = TypeVar("T")
+
+
+class _Malformed(ValueError):
+    pass
+
+
+def _plain_decode(data: bytes, wanted: type[T]) -> T:
+    """What msgspec does, for machines it has no wheel for: validated, at a third of the speed."""
+    value: T = _convert(wanted, json.loads(data), "$")
+    return value
+
+
+def _convert(wanted: Any, value: Any, where: str) -> Any:
+    origin = typing.get_origin(wanted)
+    if origin in (types.UnionType, typing.Union):
+        choices = typing.get_args(wanted)
+        if value is None and type(None) in choices:
+            return None
+        for choice in choices:
+            if choice is not type(None):
+                try:
+                    return _convert(choice, value, where)
+                except _Malformed as exc:
+                    reason = exc
+        raise reason
+    if origin is list and isinstance(value, list):
+        (item,) = typing.get_args(wanted)
+        return [_convert(item, element, f"{where}[{index}]") for index, element in enumerate(value)]
+    if dataclasses.is_dataclass(wanted) and isinstance(value, dict):
+        hints = _hints(wanted)
+        known = {name: _convert(hint, value[name], f"{where}.{name}") for name, hint in hints.items() if name in value}
+        try:
+            return wanted(**known)  # type: ignore[operator]
+        except TypeError:
+            missing = next(name for name in ("_path", "name", "version") if name in hints and name not in value)
+            raise _Malformed(f"Object missing required field `{missing}` - at `{where}`") from None
+    if isinstance(wanted, type) and type(value) is wanted:
+        return value
+    expected = getattr(origin or wanted, "__name__", str(wanted))
+    raise _Malformed(f"Expected `{expected}`, got `{type(value).__name__}` - at `{where}`")
+
+
+def _hints(cls: Any, _cache: dict[Any, dict[str, Any]] = {}) -> dict[str, Any]:  # noqa: B006
+    if cls not in _cache:
+        _cache[cls] = typing.get_type_hints(cls)
+    return _cache[cls]
+
+
+_decoders: dict[type[Any], Callable[[bytes], Any]] = {}
+
+
+def _decode(data: bytes, wanted: type[T], path: str) -> T:
+    if wanted not in _decoders:
+        try:
+            import msgspec
+        except ImportError:
+            _decoders[wanted] = functools.partial(_plain_decode, wanted=wanted)
+        else:
+            _decoders[wanted] = msgspec.json.Decoder(wanted).decode
+    try:
+        value: T = _decoders[wanted](data)
+    except (ValueError, RecursionError) as exc:  # msgspec's errors, json's and UnicodeDecodeError are ValueErrors
+        raise CorruptRecord(path, str(exc).splitlines()[0] if str(exc) else "not readable as JSON") from None
+    return value
+
+
+def parse_record(data: bytes, path: str) -> PrefixRecord:
+    """Decode and check one record.
+
+    Raises:
+        CorruptRecord: not JSON, not an object, or a field of the wrong type, named.
+        PathEscapesPrefix: it lists an absolute path, or one with `..`.
+    """
+    record = _decode(data, PrefixRecord, path)
+    if not record.name or not record.version:
+        raise CorruptRecord(path, "it has no name or no version")
+    for name in record.files:
+        check_path(name, path)
+    for entry in record.paths_data.paths if record.paths_data else ():
+        check_path(entry.path, path)
+    return record
+
+
+def parse_paths(data: bytes, path: str) -> PathsData:
+    """Decode an extracted package's `info/paths.json`."""
+    return _decode(data, PathsData, path)
+
+
+def check_path(relative: str, record_path: str) -> None:
+    """Refuse what could lead out of a prefix: absolute, `..`, empty, a NUL."""
+    if not relative or relative[0] == "/" or "\0" in relative or (".." in relative and ".." in relative.split("/")):
+        raise PathEscapesPrefix(record_path, relative)
+
+
+def on_disk(path: str) -> str:
+    """A path of a record as the file system calls return it, also where the locale is not UTF-8."""
+    if path.isascii() or sys.getfilesystemencoding() == "utf-8":
+        return path
+    return os.fsdecode(path.encode("utf-8", "surrogatepass"))
+
+
+def installed_paths(record: PrefixRecord, site_packages: str | None) -> Iterator[tuple[str, PathEntry | None]]:
+    """Every path a package owns in its prefix, with its entry where there is one.
+
+    Args:
+        site_packages: where the prefix' Python keeps packages (`lib/python3.11/site-packages`); None without Python.
+    """
+    entries = record.paths_data.paths if record.paths_data else []
+    if record.noarch != "python":
+        named = set()
+        for entry in entries:
+            named.add(entry.path)
+            yield on_disk(entry.path), entry
+        for path in record.files:
+            if path not in named:
+                yield on_disk(path), None
+        return
+    # conda lists a noarch package's paths as they are in the package; `files` has where they went, in the same order.
+    aligned = len(entries) == len(record.files)
+    seen = set()
+    for index, entry in enumerate(entries):
+        path = record.files[index] if aligned else noarch_path(entry.path, site_packages)
+        if aligned and os.path.basename(path) != os.path.basename(entry.path):
+            path = noarch_path(entry.path, site_packages)
+        seen.add(path)
+        yield on_disk(path), entry
+    for path in record.files:
+        if path not in seen:
+            yield on_disk(path), None
+
+
+def noarch_path(path: str, site_packages: str | None) -> str:
+    """Where an installer puts a file of a noarch Python package (conda's get_python_noarch_target_path)."""
+    if site_packages and path.startswith("site-packages/"):
+        return site_packages + path[len("site-packages") :]
+    if path.startswith("python-scripts/"):
+        return "bin" + path[len("python-scripts") :]
+    return path
+
+
+def site_packages_of(python: PrefixRecord) -> str:
+    """From the record of `python`: it names the directory itself since free-threaded builds exist."""
+    if python.python_site_packages_path:
+        return python.python_site_packages_path
+    return f"lib/python{'.'.join(python.version.split('.')[:2])}/site-packages"
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """A tracked file before and after it was re-targeted."""
+
+    old_sha256: str
+    new_sha256: str
+    old_size_bytes: int
+    new_size_bytes: int
+
+
+#: One entry of `paths_data.paths`: an object without objects in it.
+_ENTRY: Final = re.compile(rb'\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}')
+_ENTRY_PATH: Final = re.compile(rb'"_path"\s*:\s*("(?:[^"\\]|\\.)*")')
+_NOARCH_PYTHON: Final = re.compile(rb'"noarch"\s*:\s*"python"')
+
+
+def retarget_record(
+    data: bytes, changes: Mapping[str, FileChange], dropped: Collection[str], site_packages: str | None
+) -> bytes:
+    """The record of a package whose files were re-targeted, edited where it stands: nothing else of it changes.
+
+    What a field said truly of the old file it says of the new one: `sha256_in_prefix`; `sha256` of an entry point
+    (rattler records what it wrote); `size_in_bytes` where it was the installed size.
+
+    Args:
+        changes: by path in the prefix.
+        dropped: paths that the clone does not have; their entries go.
+    """
+    noarch = _NOARCH_PYTHON.search(data) is not None
+
+    def edit(match: re.Match[bytes]) -> bytes:
+        entry = match.group()
+        path = _ENTRY_PATH.search(entry)
+        if path is None:
+            return entry
+        name = json.loads(path[1])
+        change = changes.get(name) or (changes.get(noarch_path(name, site_packages)) if noarch else None)
+        if change is None:
+            return entry
+        hashed = b"sha256_in_prefix" if b'"sha256_in_prefix"' in entry else b"sha256"
+        if hashed == b"sha256_in_prefix" or b'"unix_python_entry_point"' in entry:
+            entry = re.sub(
+                b'("%b"\\s*:\\s*)"%b"' % (hashed, change.old_sha256.encode()),
+                lambda m: m[1] + b'"%b"' % change.new_sha256.encode(),
+                entry,
+            )
+        size = rb'("size_in_bytes"\s*:\s*)%d\b' % change.old_size_bytes
+        return re.sub(size, lambda m: m[1] + b"%d" % change.new_size_bytes, entry)
+
+    if changes:
+        data = _ENTRY.sub(edit, data)
+    return _without(data, dropped) if dropped else data
+
+
+def _without(data: bytes, dropped: Collection[str]) -> bytes:
+    document = json.loads(data)
+    files = document.get("files") or []
+    entries = (document.get("paths_data") or {}).get("paths")
+    if entries is not None:
+        aligned = len(entries) == len(files)
+        document["paths_data"]["paths"] = [
+            entry
+            for index, entry in enumerate(entries)
+            if (files[index] if aligned else entry["_path"]) not in dropped and entry["_path"] not in dropped
+        ]
+    document["files"] = [path for path in files if path not in dropped]
+    return json.dumps(document, indent=2).encode()

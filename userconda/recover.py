@@ -1,0 +1,148 @@
+"""Finishing or taking back what interrupted runs left, and emptying the trash."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from typing import Any
+
+from userconda import fsops, journal, locks
+from userconda.errors import LockTimeout, UcenvError
+from userconda.journal import Journal, StateDirectory
+from userconda.provenance import read_provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of one interrupted run."""
+
+    target: str
+    state: str  # "complete", "taken back" or "still running"
+    detail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"target": self.target, "state": self.state, "detail": self.detail}
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverResult:
+    """
+    Attributes:
+        trash: how many half-made directories were deleted, or would be.
+        problems: journals nobody could act on.
+    """
+
+    directory: str
+    runs: tuple[Recovered, ...]
+    trash: int
+    problems: tuple[str, ...]
+    dry_run: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "directory": self.directory,
+            "runs": [run.to_json() for run in self.runs],
+            "trash_removed": self.trash,
+            "problems": list(self.problems),
+            "dry_run": self.dry_run,
+        }
+
+
+def recover(state: StateDirectory, *, dry_run: bool = False) -> RecoverResult:
+    """Bring every interrupted run to one of its two ends: the clone is there, or nothing of it is.
+
+    The rename decides: a target that carries the journal's token is complete, whatever else the run had left to do.
+    """
+    runs, problems = [], []
+    for path in journal.find_journals(state):
+        try:
+            runs.append(_recover_run(journal.read_journal(path), state, dry_run))
+        except UcenvError as exc:
+            problems.append(f"{exc.message}; {'; '.join(exc.hints)}")
+    if not dry_run:
+        _forget_dead_leases(state)
+    trash = _trash(state)
+    if not dry_run:
+        for path in trash:
+            fsops.remove_tree(path)
+    return RecoverResult(state.path, tuple(runs), len(trash), tuple(problems), dry_run)
+
+
+def _recover_run(note: Journal, state: StateDirectory, dry_run: bool) -> Recovered:
+    if dry_run:
+        holder = locks.read_holder(note.lease)
+        if holder is not None and holder.token == note.token and locks.is_alive(holder):
+            return Recovered(note.target, "still running", str(holder))
+        return Recovered(note.target, "complete" if _is_complete(note) else "taken back")
+    try:
+        lease = locks.acquire(note.lease)
+    except LockTimeout as exc:
+        return Recovered(note.target, "still running", exc.holder)
+    try:
+        if _is_complete(note):
+            note.close()
+            return Recovered(note.target, "complete")
+        fsops.set_aside(note.staging, state.trash)
+        note.close()
+        return Recovered(note.target, "taken back")
+    finally:
+        lease.release()
+
+
+def _is_complete(note: Journal) -> bool:
+    provenance = read_provenance(note.target)
+    return provenance is not None and provenance.token == note.token
+
+
+def _trash(state: StateDirectory) -> list[str]:
+    try:
+        return [os.path.join(state.trash, name) for name in sorted(os.listdir(state.trash))]
+    except FileNotFoundError:
+        return []
+
+
+def _forget_dead_leases(state: StateDirectory) -> None:
+    """Leases, and what was to become one, whose holders are seen to be dead."""
+    directory = os.path.join(state.path, "locks")
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return
+    for name in names:
+        path = os.path.join(directory, name)
+        holder = locks.read_holder(path)
+        if holder is not None and locks.is_dead_here(holder):
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                continue
+
+
+def needs_recovery(state: StateDirectory) -> bool:
+    """Whether there is anything that `recover` would look at, at the price of two listings."""
+    return bool(journal.find_journals(state)) or bool(_trash(state))
+
+
+def empty_trash_in_background(state: StateDirectory) -> None:
+    """Delete what earlier runs set aside, in a process of its own that nobody waits for."""
+    if not _trash(state):
+        return
+    if os.fork():
+        os.wait()
+        return
+    try:
+        # Its own session: a Ctrl-C at the terminal is not for it. Twice forked: nobody has to wait for it.
+        os.setsid()
+        if os.fork() == 0:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+            devnull = os.open(os.devnull, os.O_RDWR)
+            for descriptor in (0, 1, 2):
+                os.dup2(devnull, descriptor)
+            os.nice(10)
+            for path in _trash(state):
+                fsops.remove_tree(path)
+    except BaseException:  # its parent's screen and exit code are not this process' business
+        os._exit(1)
+    os._exit(0)

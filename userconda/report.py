@@ -1,0 +1,396 @@
+"""Results -> text or JSON. The only module that prints, and the only one that imports rich.
+
+Data to stdout, everything else to stderr. Words carry the state; colour is extra, and rich honours NO_COLOR,
+FORCE_COLOR and TERM=dumb.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from userconda.units import format_bytes, format_count, format_seconds, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from userconda.cli.config import ConfigResult
+    from userconda.cli.info import InfoResult
+    from userconda.cli.list import ListResult
+    from userconda.cli.setup import SetupResult
+    from userconda.clone import Prices, Progress
+    from userconda.errors import UcenvError
+    from userconda.models import CloneResult
+    from userconda.recover import RecoverResult
+
+SCHEMA = "ucenv/1"
+
+#: A bar for what takes less would only flicker.
+_BAR_AFTER_SECONDS = 0.5
+
+
+# both ways ------------------------------------------------------------------------------------------------------
+
+
+def show(command: str, result: Any, *, as_json: bool, quiet: bool) -> None:
+    warnings = list(getattr(result, "warnings", ()))
+    if as_json:
+        _print_json(command, result.to_json(), warnings)
+        return
+    if not quiet:
+        _RENDERERS[command](result)
+        for warning in warnings:
+            note(warning)
+
+
+def _print_json(
+    command: str, result: dict[str, Any] | None, warnings: list[str], error: dict[str, Any] | None = None
+) -> None:
+    import json
+
+    document = {
+        "schema": SCHEMA,
+        "command": command,
+        "ok": error is None,
+        "result": _presentable(result),
+        "warnings": warnings,
+        "error": error,
+    }
+    print(json.dumps(document, indent=2))
+
+
+def _presentable(value: Any) -> Any:
+    """Names that are not UTF-8 cannot stand in JSON as they are: escaped, as on a terminal."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if isinstance(value, dict):
+        return {key: _presentable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_presentable(item) for item in value]
+    return value
+
+
+def show_error(command: str, error: UcenvError, *, as_json: bool) -> None:
+    if as_json:
+        fields = {key: value for key, value in vars(error).items() if not key.startswith("_")}
+        answer = {"code": error.code, "exit_code": error.exit_code, "message": error.message, "hints": error.hints}
+        _print_json(command, None, [], {**answer, "details": _presentable(fields)})
+    else:
+        _to_stderr(f"ucenv{' ' + command if command else ''}: {error.message}")
+        for hint in error.hints:
+            _to_stderr(f"  {hint}")
+
+
+def show_interrupted(command: str, *, as_json: bool) -> None:
+    text = "interrupted; nothing was left under the final name"
+    if as_json:
+        _print_json(command, None, [], {"code": "interrupted", "exit_code": 130, "message": text, "hints": []})
+    else:
+        _to_stderr(f"\nucenv {command}: {text}")
+
+
+def show_bug(command: str, exc: BaseException, *, as_json: bool) -> None:
+    """Version facts and traceback to a file; one line to the screen."""
+    path = _write_log(exc)
+    where = f"please report it with {path}" if path else "its traceback could not be written anywhere"
+    text = f"this is a bug in ucenv ({type(exc).__name__}); {where}"
+    if as_json:
+        _print_json(command, None, [], {"code": "bug", "exit_code": 3, "message": text, "hints": []})
+    else:
+        _to_stderr(f"ucenv {command}: {text}")
+
+
+def _write_log(exc: BaseException) -> str | None:
+    import platform
+
+    from userconda import __version__
+
+    text = "".join(
+        (
+            f"ucenv {__version__}\nPython {sys.version}\n{platform.platform()}\n",
+            f"argv {sys.argv!r}\ntime {time.strftime('%Y-%m-%dT%H:%M:%S%z')}\n\n",
+            *traceback.format_exception(type(exc), exc, exc.__traceback__),
+        )
+    )
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="ucenv-bug-", suffix=".log")
+        with os.fdopen(descriptor, "w", errors="backslashreplace") as stream:
+            stream.write(text)
+    except OSError:
+        return None
+    return path
+
+
+def note(text: str) -> None:
+    _to_stderr(f"note: {text}")
+
+
+def _to_stderr(text: str) -> None:
+    # Nobody may be listening any more; that is no reason for another exit code.
+    with contextlib.suppress(OSError, ValueError):
+        print(text.encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+# progress and questions -----------------------------------------------------------------------------------------
+
+_PHASES = {"reading": "reading the source", "looking": "looking into its files", "cloning": "cloning"}
+
+
+@contextlib.contextmanager
+def progress(*, enabled: bool) -> Iterator[Progress]:
+    """A bar on a terminal, once it has taken half a second; otherwise nothing."""
+    if not enabled or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield lambda phase, done, total: None
+        return
+    bar = _Bar()
+    try:
+        yield bar.update
+    finally:
+        bar.close()
+
+
+class _Bar:
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+        self._phase = ""
+        self._progress: Any = None
+        self._task: Any = None
+
+    def update(self, phase: str, done: int, total: int) -> None:
+        if time.monotonic() - self._since < _BAR_AFTER_SECONDS:
+            return
+        if self._progress is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+            # Drawn by hand at each update: a thread of rich's would be forked with the workers.
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+                auto_refresh=False,
+            )
+            self._progress.start()
+            self._task = self._progress.add_task("", total=None)
+        fields: dict[str, Any] = {"completed": done, "total": total or None}
+        self._progress.update(self._task, description=_PHASES[phase], **fields)
+        self._progress.refresh()
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+        self._since = time.monotonic()
+
+    def pause(self) -> None:
+        self.close()
+
+
+def ask_price(prices: Prices) -> bool:
+    """Where links are refused: show what the choices cost, and ask. Ctrl-D and anything unknown mean no."""
+    cost = f"{format_bytes(prices.own_copy.size_bytes)}, {format_count(prices.own_copy.inodes, 'inode')}"
+    all_files = prices.files >= 0.95 * prices.all_files
+    which = "No file" if all_files else f"{format_count(prices.files, 'file')} of {prices.all_files:,}"
+    verb = "can" if all_files else "cannot"
+    _to_stderr(
+        f"{which} of {printable(prices.source_name)} {verb} be hard-linked here: {prices.reason}.\n"
+        f"  [c] own copy   {cost}   independent; your next clone of it links to this one\n"
+        f"  [a] abort"
+    )
+    sys.stderr.write("choice [c/a]: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("c", "copy", "own-copy", "y", "yes")
+
+
+# text -----------------------------------------------------------------------------------------------------------
+
+
+def _print(text: str) -> None:
+    print(text.encode("utf-8", "backslashreplace").decode(), flush=False)
+
+
+def _render_clone(result: CloneResult) -> None:
+    verb = "Would clone" if result.dry_run else "Cloned"
+    timing = "" if result.dry_run else f" in {format_seconds(result.seconds)}"
+    _print(f"{verb} {printable(result.source_name)} -> {printable(result.target_name)}{timing}")
+    counted = [row for row in _file_rows(result) if row[0]]
+    width = max((len(f"{count:,}") for count, *_ in counted), default=0)
+    labels = [f"{count:>{width},} {label}" for count, label, *_ in counted]
+    widest = max(map(len, labels), default=0)
+    for label, (_, _, size, remark) in zip(labels, counted, strict=True):
+        _print(f"  {label:<{widest}}   {size:>7}   {remark}".rstrip())
+    charged, directories = result.charged, result.directories_charged
+    line = f"  charged to you: {format_bytes(charged.size_bytes)}, {format_count(charged.inodes, 'inode')}"
+    if not result.dry_run:
+        line += f" ({format_bytes(directories.size_bytes)} and {directories.inodes:,} of them are directories)"
+    _print(line)
+    predicted = result.predicted
+    if not result.dry_run and abs(predicted.size_bytes - charged.size_bytes) > 0.05 * max(charged.size_bytes, 1):
+        _print(
+            f"  predicted: {format_bytes(predicted.size_bytes)}, {format_count(predicted.inodes, 'inode')}"
+            " (this filesystem's block counts differ, or lag)"
+        )
+    saved = result.own_copy.size_bytes - charged.size_bytes
+    if saved > 0.05 * result.own_copy.size_bytes:
+        own = result.own_copy
+        _print(f"  a copy would be charged {format_bytes(own.size_bytes)}, {format_count(own.inodes, 'inode')}")
+    if result.foreign_writable and not result.owned_by_user:
+        _print(
+            f"  careful: you may write {format_count(result.foreign_writable, 'shared file')} in place, which changes "
+            "them in the source too"
+        )
+    elif result.foreign_writable and result.files.hardlinked:
+        _print("  the source is yours: writing a shared file in place changes it in both")
+    for skipped in result.skipped[:10]:
+        _print(f"  left out: {printable(skipped.path)} ({skipped.reason})")
+    if len(result.skipped) > 10:
+        _print(f"  left out: {len(result.skipped) - 10:,} more (--json lists them)")
+
+
+def _file_rows(result: CloneResult) -> Iterator[tuple[int, str, str, str]]:
+    files, fallbacks = result.files, result.fallbacks
+    sizes = {mode: sum(f.size_bytes for f in fallbacks if f.to_mode.value == mode) for mode in ("copy", "reflink")}
+    counts = {mode: sum(f.files for f in fallbacks if f.to_mode.value == mode) for mode in ("copy", "reflink")}
+    twin_bytes = sum(f.size_bytes for f in fallbacks if f.to_mode.value == "twin")
+    linked_bytes = max(0, result.shared_bytes - twin_bytes)
+    whose = "yours already, not charged again" if result.owned_by_user else f"charged to {result.owner}, not to you"
+    yield files.hardlinked, f"{_noun(files.hardlinked)} hard-linked", format_bytes(linked_bytes), whose
+    yield (
+        files.twins,
+        f"{_noun(files.twins)} linked to files of yours",
+        format_bytes(twin_bytes),
+        "charged to you once, before",
+    )
+    yield (
+        files.symlinked,
+        f"{_noun(files.symlinked)} symlinked",
+        format_bytes(result.shared_bytes),
+        "they depend on the source staying where it is",
+    )
+    refused = {f.reason: f for f in fallbacks if f.to_mode.value in ("copy", "reflink")}
+    for reason, fallback in refused.items():
+        same = [f for f in fallbacks if f.reason == reason and f.to_mode is fallback.to_mode]
+        number = sum(f.files for f in same)
+        size = format_bytes(sum(f.size_bytes for f in same))
+        how = "copied" if fallback.to_mode.value == "copy" else "copied, blocks shared"
+        yield number, f"{_noun(number)} {how}", size, f"not linked: {reason}"
+    own = files.copied + files.reflinked + files.rewritten - counts["copy"] - counts["reflink"]
+    forced = result.link_mode in ("copy", "reflink")
+    own_bytes = max(0, result.own_bytes - sizes["copy"] - sizes["reflink"])
+    remark = "as --link-mode asked" if forced else "they hold the environment's path, or are yours to edit"
+    yield max(0, own), f"{_noun(own)} of its own", format_bytes(own_bytes), remark
+
+
+def _noun(count: int) -> str:
+    return "file" if count == 1 else "files"
+
+
+def _render_list(result: ListResult) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    for column in ("environment", "owner", "Python", "packages", "clone of", "where"):
+        table.add_column(column, justify="right" if column == "packages" else "left", no_wrap=column != "where")
+    for e in result.environments:
+        parent = e.parent or ""
+        if e.parent_state:
+            parent += f" ({e.parent_state})"
+        owner = f"{e.owner} (system)" if e.system else e.owner
+        table.add_row(*map(_escape, (e.name, owner, e.python or "-", str(e.packages), parent, e.prefix)))
+    _console().print(table)
+    if not result.environments:
+        _print("No environments yet: `ucenv clone SOURCE NAME` makes one.")
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(printable(text))
+
+
+def _render_info(result: InfoResult) -> None:
+    e = result.environment
+    _print(f"{printable(e.name)}   {printable(e.prefix)}")
+    _print(f"  owner      {e.owner}{'' if e.writable else ' (you may only read it)'}")
+    _print(f"  Python     {e.python or 'none'}")
+    _print(f"  packages   {len(result.records)} by conda, {len(result.pip)} by pip")
+    if e.parent:
+        state = f" -- {e.parent_state}" if e.parent_state else ""
+        _print(f"  clone of   {printable(e.parent)} ({printable(e.parent_prefix or '')}){state}")
+    _print(f"  files      {result.files:,} in {format_count(result.directories, 'directory')}")
+    for owner in result.owners:
+        _print(f"             {owner.files:,} are {owner.name}'s ({format_bytes(owner.size_bytes)})")
+    if result.missing:
+        _print(f"  missing    {format_count(len(result.missing), 'file')} that packages list:")
+        for path in result.missing[:5]:
+            _print(f"             {printable(path)}")
+    else:
+        _print("  health     every file that its packages list is there")
+    if result.pip:
+        _print("  pip        " + ", ".join(f"{p.name} {p.version}" for p in result.pip))
+
+
+def _render_setup(result: SetupResult) -> None:
+    made = "would be made" if result.dry_run else "made"
+    for path in result.made:
+        _print(f"{made}: {printable(path)}")
+    for check in result.checks:
+        _print(f"{'ok' if check.good else 'careful'}: {printable(check.text)}")
+    _print("\nIn a job script, before conda is used:\n")
+    _print('  eval "$(ucenv env bash)"\n\nwhich sets\n')
+    for line in result.job_script:
+        _print(f"  {line}")
+
+
+def _render_config(result: ConfigResult) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    columns = ["setting", "value", *(["from", "variable"] if result.show_origin else ["meaning"])]
+    for column in columns:
+        table.add_column(column, no_wrap=column in ("setting", "variable"))
+    for shown in result.settings:
+        if isinstance(shown.value, list):
+            value = ", ".join(shown.value) or "-"
+        else:
+            value = "-" if shown.value is None else str(shown.value)
+        rest = (shown.origin, shown.variable) if result.show_origin else (shown.meaning,)
+        table.add_row(*map(_escape, (shown.key, value, *rest)))
+    _console().print(table)
+
+
+def _render_recover(result: RecoverResult) -> None:
+    for run in result.runs:
+        detail = f" ({run.detail})" if run.detail else ""
+        _print(f"{printable(run.target)}: {run.state}{detail}")
+    if result.trash:
+        would = "would be " if result.dry_run else ""
+        _print(f"{format_count(result.trash, 'half-made directory')} {would}deleted")
+    for problem in result.problems:
+        note(problem)
+    if not result.runs and not result.trash and not result.problems:
+        _print(f"Nothing to recover in {printable(result.directory)}.")
+
+
+_RENDERERS: dict[str, Callable[[Any], None]] = {
+    "clone": _render_clone,
+    "list": _render_list,
+    "info": _render_info,
+    "setup": _render_setup,
+    "config": _render_config,
+    "recover": _render_recover,
+}

@@ -1,0 +1,37 @@
+"""Sizes, counts and times as people read them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_STEPS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def format_bytes(size_bytes: int) -> str:
+    """Decimal units, as quota commands and disk vendors count: 4_900_000_000 is "4.9 GB"."""
+    value, unit = float(size_bytes), 0
+    while abs(value) >= 999.5 and unit < len(_STEPS) - 1:
+        value, unit = value / 1000, unit + 1
+    digits = 0 if unit == 0 or abs(value) >= 9.95 else 1
+    return f"{value:.{digits}f} {_STEPS[unit]}"
+
+
+def format_count(count: int, noun: str = "") -> str:
+    """120584, "file" -> "120,584 files"."""
+    plural = "" if count == 1 or not noun else "s" if not noun.endswith("y") else "ies"
+    stem = noun[:-1] if plural == "ies" else noun
+    return f"{count:,} {stem}{plural}".rstrip()
+
+
+def format_seconds(seconds: float) -> str:
+    """3.14 -> "3.1 s"; 75 -> "1 min 15 s"."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def printable(path: str) -> str:
+    """A path fit for a terminal or JSON: what is not UTF-8 or would move the cursor is escaped."""
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
