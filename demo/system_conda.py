@@ -313,7 +313,9 @@ def make_big_environment(
     shares = zip(_apportion(files, weights), _apportion(directories, weights), strict=True)
     (prefix / "conda-meta").mkdir(parents=True)
     for number, (package_files, package_directories) in enumerate(shares):
-        package = _synthetic_package(f"synthetic-{number:03}", package_files, package_directories, rng, filler)
+        # As in a real one of 254 packages: in 220 of them nothing holds the prefix.
+        holding = _HOLDING_FILES * 7 if number % 7 == 0 else 0.0
+        package = _synthetic_package(f"synthetic-{number:03}", package_files, package_directories, rng, filler, holding)
         extracted = conda.pkgs / package.stem
         if fill_cache:
             _write_files(extracted, (*package.files, *info_files(package)))
@@ -357,7 +359,13 @@ def _apportion(total: int, weights: Sequence[float]) -> list[int]:
     return [high - low for low, high in itertools.pairwise([0, *bounds])]
 
 
-def _synthetic_package(name: str, files: int, directories: int, rng: random.Random, filler: _Filler) -> Package:
+#: Share of the files below that hold the prefix. They are 65 % of all files, so that this makes 1 % of all.
+_HOLDING_FILES = 0.0154
+
+
+def _synthetic_package(
+    name: str, files: int, directories: int, rng: random.Random, filler: _Filler, holding: float
+) -> Package:
     modules = round(files * 0.175)
     # Each directory of modules brings its __pycache__.
     module_directories = min(math.ceil(modules / 6), directories // 2)
@@ -372,16 +380,15 @@ def _synthetic_package(name: str, files: int, directories: int, rng: random.Rand
     members = list(with_bytecode(sources))
     for number in range(files - len(members)):
         path = f"{tree[number % len(tree)]}/data{number}"
-        members.append(_synthetic_file(path, filler, rng.random()))
+        members.append(_synthetic_file(path, filler, rng.random(), holding))
     return Package(name, "1.0", "h5eee18b_0", files=tuple(sorted(members, key=lambda file: file.path)))
 
 
-def _synthetic_file(path: str, filler: _Filler, kind: float) -> PackageFile:
-    # Of all files 65 % come here, so 1.54 % of these make 1 %.
-    if kind < 0.003:
+def _synthetic_file(path: str, filler: _Filler, kind: float, holding: float) -> PackageFile:
+    if kind < holding / 5:
         data = filler.binary(filler.size_bytes()) + b"\0" + PLACEHOLDER + b"/share\0" + filler.binary(64)
         return PackageFile(f"{path}.so", data, executable=True, placeholder=PLACEHOLDER, file_mode="binary")
-    if kind < 0.0154:
+    if kind < holding:
         data = b"prefix=" + PLACEHOLDER + b"\n# " + filler.text(filler.size_bytes()) + b"\n"
         return PackageFile(f"{path}.cfg", data, placeholder=PLACEHOLDER, file_mode="text")
     if kind < 0.3:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
+import gc
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 
 from userconda import probe
 from userconda.contents import find_holding, held_prefixes
-from userconda.errors import TargetExists, TooDear, UsageError
+from userconda.errors import SourceIncomplete, TargetExists, TooDear, UsageError
 from userconda.execute import Tally, execute_clone
 from userconda.models import (
     Capabilities,
@@ -85,6 +87,8 @@ def clone(
     """
     started = time.monotonic()
     _check_places(request)
+    # A snapshot is a million objects without a cycle; looking for cycles among them takes longer than planning.
+    gc.disable()
     pool = Pool(surroundings.operations_in_flight)
     snapshot = read_prefix(
         request.source_prefix,
@@ -118,7 +122,10 @@ def make_plan(
     """Everything that has to be read before a decision, and the decision."""
     progress("looking", 0, 0)
     prefixes = held_prefixes(snapshot)
-    holding = find_holding(snapshot, files_to_look_at(snapshot), prefixes, pool)
+    try:
+        holding = find_holding(snapshot, files_to_look_at(snapshot), prefixes, pool)
+    except SourceIncomplete as exc:  # the plan may know of more that cannot be read: they are told of together
+        holding, snapshot = set(), dataclasses.replace(snapshot, unreadable=(*snapshot.unreadable, *exc.paths))
     twins = {}
     refused = [bool(verdict.link_errno) for verdict in capabilities.verdicts]
     if request.link_mode is None and any(refused):

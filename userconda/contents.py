@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import stat
 from collections.abc import Callable, Sequence
 
 from userconda.errors import SourceIncomplete
@@ -34,8 +35,12 @@ def held_prefixes(snapshot: PrefixSnapshot) -> tuple[str, ...]:
     for path, replacement in snapshot.replacements.items():
         if replacement.placeholder is None or replacement.file_mode is None or replacement.sha256 is None:
             continue
+        installed, place = os.path.join(snapshot.prefix, path), os.path.join(given[-1], os.path.dirname(path))
         try:
-            with open(os.path.join(snapshot.prefix, path), "rb") as stream:
+            # A record may list what lies behind a symlinked directory, or is a FIFO by now.
+            if os.path.realpath(place) != place.rstrip("/") or not stat.S_ISREG(os.lstat(installed).st_mode):
+                continue
+            with open(installed, "rb") as stream:
                 data = stream.read()
         except OSError:
             continue

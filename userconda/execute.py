@@ -6,12 +6,14 @@ journal before the staging directory, `conda-meta/history` after everything else
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
 import io
 import os
 import posixpath
+import re
 import stat
 import subprocess
 import sys
@@ -27,9 +29,11 @@ from userconda.errors import (
     LockTimeout,
     NotEnoughInodes,
     NotEnoughSpace,
+    QuotaExceeded,
     SourceChanged,
     SourceIncomplete,
     TargetExists,
+    UcenvError,
     VerificationFailed,
 )
 from userconda.models import (
@@ -43,6 +47,7 @@ from userconda.models import (
     LinkGroup,
     LinkMode,
     PycStep,
+    RecordStep,
 )
 from userconda.parallel import Pool
 from userconda.placeholder import Dialect, FileMode, find_origin, replace, rewrite_content
@@ -53,6 +58,10 @@ from userconda.units import printable
 
 #: How many units each worker gets on average: enough to even out, few enough to descend to.
 _UNITS_A_WORKER: Final = 24
+
+#: Reading, editing and writing one takes as long as so many links.
+_RECORD_OPERATIONS: Final = 200
+_RECORD_UNITS: Final = 64
 
 _COMPILE_SECONDS: Final = 60
 
@@ -139,8 +148,8 @@ def execute_clone(plan: ClonePlan, pool: Pool, progress: Progress = lambda done,
         note = journal.Journal(os.path.join(state.journals, f"{token}.json"), token, staging, target, lease.path)
         if os.path.lexists(target):
             raise TargetExists(target)
-        note.write()
         try:
+            note.write()
             tally = _build(plan, staging, token, pool, lease, progress)
             try:
                 fsops.make_directories(os.path.dirname(target))
@@ -149,13 +158,16 @@ def execute_clone(plan: ClonePlan, pool: Pool, progress: Progress = lambda done,
                 raise TargetExists(target) from None
         except BaseException as exc:
             # Deleting may take longer than cloning did: at an interrupt it is left to a later command.
-            fsops.set_aside(staging, state.trash)
-            note.close()
-            if isinstance(exc, Exception):
-                fsops.remove_tree(_trashed(staging, state))
-            if isinstance(exc, NotEnoughSpace):
-                raise _with_figures(exc, plan) from None
-            raise
+            # Where that fails too, the journal stays and `recover` tries again: what is told is what failed first.
+            with contextlib.suppress(UcenvError, OSError):
+                fsops.set_aside(staging, state.trash)
+                note.close()
+                if isinstance(exc, Exception):
+                    fsops.remove_tree(_trashed(staging, state))
+            error = _explained(exc, plan, state)
+            if error is exc:
+                raise
+            raise error from exc
         note.close()
         return tally
     finally:
@@ -166,10 +178,24 @@ def _trashed(staging: str, state: journal.StateDirectory) -> str:
     return os.path.join(state.trash, f"{os.path.basename(staging)}.{os.getpid()}")
 
 
-def _with_figures(error: NotEnoughSpace, plan: ClonePlan) -> NotEnoughSpace | NotEnoughInodes:
+def _explained(error: BaseException, plan: ClonePlan, state: journal.StateDirectory) -> BaseException:
+    """What the system answered, as an error of ours."""
+    if isinstance(error, fsops.ChangedMeanwhile):
+        return SourceChanged(plan.request.source_prefix, (str(error),))
+    if isinstance(error, OSError):
+        error = fsops.failure("cloning", os.fsdecode(error.filename or plan.request.target_prefix), error)
+    return _with_figures(error, plan, state) if isinstance(error, NotEnoughSpace) else error
+
+
+def _with_figures(
+    error: NotEnoughSpace, plan: ClonePlan, state: journal.StateDirectory
+) -> NotEnoughSpace | NotEnoughInodes:
     """How much was needed and what is left, now that what was written is gone."""
     target = plan.request.target_prefix
-    space = os.statvfs(os.path.dirname(target))
+    if isinstance(error, QuotaExceeded):  # what a quota leaves is not in the filesystem's figures
+        error.path, error.needed_bytes = target, plan.charge.size_bytes
+        return error
+    space = os.statvfs(state.path)
     if space.f_files and space.f_favail < plan.charge.inodes:
         return NotEnoughInodes(target, plan.charge.inodes, space.f_favail)
     error.path, error.needed_bytes = target, plan.charge.size_bytes
@@ -179,11 +205,9 @@ def _with_figures(error: NotEnoughSpace, plan: ClonePlan) -> NotEnoughSpace | No
 
 def _forget_dead_run(state: journal.StateDirectory, target: str) -> None:
     """We hold the target's lease: whatever else was making it is dead."""
-    for path in journal.find_journals(state):
-        note = journal.read_journal(path)
-        if note.target == target:
-            fsops.set_aside(note.staging, state.trash)
-            note.close()
+    for note in journal.find_runs(state, target):
+        fsops.set_aside(note.staging, state.trash)
+        note.close()
 
 
 def _build(plan: ClonePlan, staging: str, token: str, pool: Pool, lease: locks.Lease, progress: Progress) -> Tally:
@@ -199,7 +223,7 @@ def _build(plan: ClonePlan, staging: str, token: str, pool: Pool, lease: locks.L
         work.followers(tally)
         work.compile(tally)
         work.pip_records(tally)
-        work.records(tally)
+        work.records(tally, pool)
         work.check_source(tally)
         work.last(tally, token)
         os.fsync(staging_fd)
@@ -473,8 +497,11 @@ class _Work:
 
     def pip_records(self, tally: Tally) -> None:
         """Make the hashes in pip's RECORD files true again for what was rewritten."""
+        digests = {_pip_digest(change.old_sha256).encode() for change in tally.changes.values()}
         for path in self.plan.pip_records:
             data = read_file(self.staging_fd, path, path)
+            if digests.isdisjoint(_PIP_DIGEST.findall(data)):
+                continue
             base = posixpath.dirname(posixpath.dirname(path))
             content = _retarget_pip_record(data, base, tally.changes)
             if content != data:
@@ -487,27 +514,35 @@ class _Work:
             os.unlink(name, dir_fd=directory_fd)
             fsops.write_new(name, directory_fd, path, content, status)
 
-    def records(self, tally: Tally) -> None:
+    def records(self, tally: Tally, pool: Pool) -> None:
         """conda-meta's records of packages whose files changed."""
-        dropped_pycs = {step.pyc_path for step in self.plan.pycs} - tally.changes.keys()
+        left_out = {step.pyc_path for step in self.plan.pycs} - tally.changes.keys()
         site_packages = next((d.path for d in self.plan.watched if d.path.endswith("site-packages")), None)
-        with (
-            _directories(self.source_fd, "conda-meta/x") as (source_fd,),
-            _directories(self.staging_fd, "conda-meta/x") as (target_fd,),
-        ):
-            for step in self.plan.records:
-                path = f"conda-meta/{step.file_name}"
-                source = fsops.open_source(step.file_name, source_fd, path)
-                try:
-                    status = os.fstat(source)
-                    data = fsops.read_all(source, status.st_size)
-                finally:
-                    os.close(source)
-                changes = {p: tally.changes[p] for p in step.rewritten if p in tally.changes}
-                dropped = {*step.dropped, *(dropped_pycs & {*step.rewritten})}
-                content = retarget_record(data, changes, dropped, site_packages)
-                fsops.write_new(step.file_name, target_fd, path, content, status, keep_mtime=content == data)
-                self._own(step.file_name, target_fd, tally)
+
+        def rewrite(step: RecordStep) -> Tally:
+            part = Tally()
+            path = f"conda-meta/{step.file_name}"
+            source = fsops.open_source(path, self.source_fd, path)
+            try:
+                status = os.fstat(source)
+                data = fsops.read_all(source, status.st_size)
+            finally:
+                os.close(source)
+            changes = {p: tally.changes[p] for p in step.rewritten if p in tally.changes}
+            dropped = {*step.dropped, *(left_out & {*step.rewritten})}
+            content = retarget_record(data, changes, dropped, site_packages)
+            fsops.write_new(path, self.staging_fd, path, content, status, keep_mtime=content == data)
+            self._own(path, self.staging_fd, part)
+            return part
+
+        def rewrite_all(steps: Sequence[RecordStep], advance: Callable[[int], None]) -> list[Tally]:
+            return [rewrite(step) for step in steps]
+
+        steps = self.plan.records
+        units = [steps[start::_RECORD_UNITS] for start in range(min(_RECORD_UNITS, len(steps)))]
+        for parts in pool.map(units, rewrite_all, _RECORD_OPERATIONS * len(steps)):
+            for part in parts:
+                tally.add(part)
 
     def _own(self, name: str, target_fd: int, tally: Tally, kind: str = "rewritten") -> None:
         tally.count(kind, 1, _size(name, target_fd))
@@ -682,8 +717,14 @@ def _compile(steps: Sequence[PycStep], source_prefix: str, staging: str) -> set[
     return {os.fsdecode(path) for path in run.stdout.split(b"\n") if path}
 
 
+_PIP_DIGEST: Final = re.compile(rb"sha256=([\w-]+)")
+
+
 def _retarget_pip_record(data: bytes, base: str, changes: Mapping[str, FileChange]) -> bytes:
-    """Rows of pip's RECORD are path, algorithm=hash, size; paths relative to site-packages."""
+    """Rows of pip's RECORD are path, algorithm=hash, size; paths relative to site-packages.
+
+    Only a hash that was true of the source's file is made true of the clone's: a package's own RECORD may list others.
+    """
     try:
         rows = list(csv.reader(io.StringIO(data.decode("utf-8"), newline="")))
     except (UnicodeDecodeError, csv.Error):
@@ -691,15 +732,18 @@ def _retarget_pip_record(data: bytes, base: str, changes: Mapping[str, FileChang
     touched = False
     for row in rows:
         change = changes.get(posixpath.normpath(posixpath.join(base, row[0]))) if len(row) == 3 else None
-        if change is not None and row[1].startswith("sha256="):
-            digest = urlsafe_b64encode(bytes.fromhex(change.new_sha256)).rstrip(b"=").decode()
-            row[1:] = [f"sha256={digest}", str(change.new_size_bytes)]
+        if change is not None and row[1] == f"sha256={_pip_digest(change.old_sha256)}":
+            row[1:] = [f"sha256={_pip_digest(change.new_sha256)}", str(change.new_size_bytes)]
             touched = True
     if not touched:
         return data
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n" if b"\r\n" in data else "\n").writerows(rows)
     return text.getvalue().encode()
+
+
+def _pip_digest(sha256: str) -> str:
+    return urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b"=").decode()
 
 
 # macOS ----------------------------------------------------------------------------------------------------------

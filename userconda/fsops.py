@@ -10,12 +10,20 @@ import contextlib
 import errno
 import fcntl
 import os
+import platform
 import stat
 import sys
 from collections.abc import Iterator
 from typing import Final
 
-from userconda.errors import FileOperation, NotEnoughSpace, QuotaExceeded, UcenvError
+from userconda.errors import (
+    FileOperation,
+    NotEnoughInodes,
+    NotEnoughSpace,
+    QuotaExceeded,
+    SpaceNotWritable,
+    UcenvError,
+)
 from userconda.models import LinkMode
 
 #: errno -> why hard linking this one file is impossible here. Anything else is an error, above all ENOSPC and
@@ -43,6 +51,9 @@ _COPY_RANGE_REFUSED: Final = frozenset(
 NO_REFLINK: Final = errno.EOPNOTSUPP
 NO_REAL_LINK: Final = errno.EOPNOTSUPP
 
+#: Directories in which links are tried: this, host, pid and something random, with dots between.
+PROBE_PREFIX: Final = ".ucenv-probe."
+
 _FICLONE: Final = 0x40049409
 _CHUNK_BYTES: Final = 1 << 20
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -61,6 +72,21 @@ def failure(operation: str, path: str, exc: OSError) -> UcenvError:
     return FileOperation(operation, path, exc.errno or 0)
 
 
+def not_writable(directory: str, exc: OSError) -> UcenvError:
+    """The error for a directory in which nothing could be made, not even what a run needs for itself."""
+    if exc.errno == errno.EDQUOT:
+        return QuotaExceeded(directory, 0, None)
+    if exc.errno != errno.ENOSPC:
+        return SpaceNotWritable(directory, exc.errno or 0)
+    place = directory
+    while not os.path.isdir(place) and place != os.path.dirname(place):
+        place = os.path.dirname(place)
+    space = os.statvfs(place)
+    if space.f_files and not space.f_favail:
+        return NotEnoughInodes(directory, 1, 0)
+    return NotEnoughSpace(directory, space.f_frsize, space.f_bavail * space.f_frsize)
+
+
 def hardlink(name: str, source_fd: int, target_fd: int, directory: str, target_name: str | None = None) -> int:
     """Link one file into the clone.
 
@@ -71,6 +97,7 @@ def hardlink(name: str, source_fd: int, target_fd: int, directory: str, target_n
         0, or the errno (a key of HARDLINK_REFUSED) for which the next mode is to be tried.
 
     Raises:
+        ChangedMeanwhile: the source no longer has it.
         FileOperation, NotEnoughSpace, QuotaExceeded: any other failure.
     """
     try:
@@ -78,6 +105,8 @@ def hardlink(name: str, source_fd: int, target_fd: int, directory: str, target_n
     except OSError as exc:
         if exc.errno in HARDLINK_REFUSED:
             return exc.errno
+        if exc.errno in (errno.ENOENT, errno.ESTALE):
+            raise ChangedMeanwhile(f"{directory}/{name}" if directory else name) from None
         raise failure("hard link", f"{directory}/{name}", exc) from None
     return 0
 
@@ -86,10 +115,8 @@ def link_twin(name: str, twin_fd: int, target_fd: int, directory: str) -> int:
     """Link a file that the user owns already. ENOENT: its clone was removed meanwhile."""
     try:
         return hardlink(name, twin_fd, target_fd, directory)
-    except FileOperation as exc:
-        if exc.errno == errno.ENOENT:
-            return exc.errno
-        raise
+    except ChangedMeanwhile:
+        return errno.ENOENT
 
 
 def is_same_inode(name: str, source_fd: int, target_fd: int) -> bool:
@@ -346,7 +373,7 @@ def make_directories(path: str) -> None:
 
 def write_file(path: str, data: bytes) -> None:
     """A small file of ours, complete under its name or not there: written beside, synced, renamed."""
-    temporary = f"{path}.{os.getpid()}.tmp"
+    temporary = f"{path}.{platform.node()}.{os.getpid()}.tmp"  # whose it is, should it be left: see recover
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         try:

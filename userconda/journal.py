@@ -5,13 +5,14 @@ A clone's note holds its staging directory, its target and who makes it: rename(
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from userconda import fsops
-from userconda.errors import InterruptedRun, SpaceNotWritable
+from userconda.errors import InterruptedRun
 
 VERSION: Final = 1
 
@@ -52,7 +53,7 @@ class StateDirectory:
             for path in (self.staging, self.trash, self.journals):
                 fsops.make_directories(path)
         except OSError as exc:
-            raise SpaceNotWritable(self.path, exc.errno or 0) from None
+            raise fsops.not_writable(self.path, exc) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +73,14 @@ class Journal:
         fsops.write_file(self.path, json.dumps(document).encode())
 
     def close(self) -> None:
-        try:
+        """The run is over. Where the note cannot be removed, `recover` finds that it is."""
+        with contextlib.suppress(OSError):
             os.unlink(self.path)
-        except FileNotFoundError:
-            return
 
 
-def read_journal(path: str) -> Journal:
-    """
+def read_journal(path: str) -> Journal | None:
+    """None where it is gone: its run has ended.
+
     Raises:
         InterruptedRun: not written by a version of ucenv that this one understands.
     """
@@ -87,6 +88,8 @@ def read_journal(path: str) -> Journal:
         with open(path, "rb") as stream:
             document: dict[str, Any] = json.load(stream)
         journal = Journal(path=path, **document)
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, TypeError) as exc:
         raise InterruptedRun(path, f"it cannot be read ({exc})") from None
     if journal.version != VERSION or journal.kind != "clone":
@@ -100,3 +103,14 @@ def find_journals(state: StateDirectory) -> list[str]:
     except FileNotFoundError:
         return []
     return [os.path.join(state.journals, name) for name in names if name.endswith(".json")]
+
+
+def find_runs(state: StateDirectory, target_prefix: str) -> list[Journal]:
+    """The notes of runs that were to make one prefix. What nobody can read is of some other run, and `recover`'s."""
+    found = []
+    for path in find_journals(state):
+        with contextlib.suppress(InterruptedRun):
+            note = read_journal(path)
+            if note is not None and note.target == target_prefix:
+                found.append(note)
+    return found

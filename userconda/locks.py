@@ -16,8 +16,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from userconda import processes
-from userconda.errors import LockTimeout, SpaceNotWritable
+from userconda import fsops, processes
+from userconda.errors import LockTimeout, UcenvError
 
 STALE_SECONDS: Final = 600.0
 BEAT_SECONDS: Final = 30.0
@@ -73,7 +73,7 @@ class Lease:
 
     def release(self) -> None:
         if read_holder(self.path) == self.holder:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # its holder is dead in a moment, and so is the lease
                 os.unlink(self.path)
 
 
@@ -82,16 +82,16 @@ def acquire(path: str, job: str = "") -> Lease:
 
     Raises:
         LockTimeout: somebody alive holds it.
-        SpaceNotWritable: its directory cannot be made or written.
+        SpaceNotWritable, NotEnoughSpace, NotEnoughInodes, QuotaExceeded: its directory cannot be made or written.
     """
     holder = this_process(job)
     fresh = f"{path}.{holder.host}.{holder.pid}.{holder.token}"
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        _write(fresh, holder)
-    except OSError as exc:
-        raise SpaceNotWritable(os.path.dirname(path), exc.errno or 0) from None
-    try:
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            _write(fresh, holder)
+        except OSError as exc:
+            raise _refused(path, exc) from None
         for _ in range(10):
             if _take(fresh, path, holder):
                 return Lease(path, holder)
@@ -100,11 +100,15 @@ def acquire(path: str, job: str = "") -> Lease:
                 continue  # released between the two calls
             if not is_stale(path, other, fresh):
                 raise LockTimeout(path, str(other))
-            _break(path, other, holder)
+            break_stale(path, other, holder)
         raise LockTimeout(path, "several others")
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # `recover` knows it by its name
             os.unlink(fresh)
+
+
+def _refused(path: str, exc: OSError) -> UcenvError:
+    return fsops.not_writable(os.path.dirname(path), exc)
 
 
 def _write(path: str, holder: Holder) -> None:
@@ -123,24 +127,29 @@ def _take(fresh: str, path: str, holder: Holder) -> bool:
             # A reply lost on NFS: the link may have been made all the same.
             if read_holder(path) == holder:
                 return True
-            raise SpaceNotWritable(os.path.dirname(path), exc.errno or 0) from None
+            raise _refused(path, exc) from None
         try:
             _write(path, holder)
         except FileExistsError:
             return False
+        except OSError as exc:
+            raise _refused(path, exc) from None
     return True
 
 
 def read_holder(path: str) -> Holder | None:
-    """Who holds a lease; None where it is gone or was never finished."""
+    """Who holds a lease; None where it is gone. One that says nothing is somebody's all the same, until it is old."""
     try:
         with open(path, encoding="utf-8") as stream:
             fields: dict[str, Any] = json.load(stream)
-        return Holder(**fields)
+        holder = Holder(**fields)
+        if type(holder.pid) is int and isinstance(holder.started, (int, float, type(None))):
+            return holder
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError):
-        return Holder("an unknown host", "", -1, None, "", "")
+    except (OSError, ValueError, TypeError):
+        pass  # another user's, killed before it was written, or not ours at all
+    return Holder("an unknown host", "", -1, None, "", "")
 
 
 def is_stale(path: str, holder: Holder, clock: str) -> bool:
@@ -174,7 +183,7 @@ def is_alive(holder: Holder) -> bool:
     return here and processes.is_running(holder.pid, holder.started)
 
 
-def _break(path: str, stale: Holder, holder: Holder) -> None:
+def break_stale(path: str, stale: Holder, holder: Holder) -> None:
     """Take a stale lease away, and no other: rename it, look what was renamed, put a live one back."""
     aside = f"{path}.stale.{holder.token}"
     try:
@@ -182,7 +191,18 @@ def _break(path: str, stale: Holder, holder: Holder) -> None:
     except FileNotFoundError:
         return
     if read_holder(aside) != stale:
-        with contextlib.suppress(OSError):
+        try:
             os.link(aside, path)
-    with contextlib.suppress(FileNotFoundError):
+        except FileExistsError:
+            pass
+        except OSError:  # no hard links here
+            if not os.path.lexists(path):
+                os.rename(aside, path)
+    with contextlib.suppress(OSError):
         os.unlink(aside)
+
+
+def is_named_after_dead(path: str) -> bool:
+    """Whether `path` is `*.HOST.PID.*` of a process of this host that is gone: what it was killed over says no more."""
+    rest, _, pid = path.rpartition(".")[0].rpartition(".")
+    return rest.endswith(f".{platform.node()}") and pid.isdigit() and not processes.is_running(int(pid), None)

@@ -117,7 +117,6 @@ class PrefixSnapshot:
     Attributes:
         prefix: absolute, as it was given.
         prefixes: what its files may hold as their prefix: as given, its real path, what its history names.
-        device: st_dev of the prefix itself.
         directories: in preorder, every parent before its children.
         tracked: path -> index into `records`.
         replacements: the tracked paths that hold a prefix.
@@ -128,7 +127,6 @@ class PrefixSnapshot:
 
     prefix: str
     prefixes: tuple[str, ...]
-    device: int
     directories: Sequence[Directory]
     classes: Sequence[FileClass]
     records: Sequence[RecordInfo]

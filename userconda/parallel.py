@@ -18,10 +18,10 @@ import struct
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NoReturn, TypeVar
 
-from userconda.errors import UcenvError, WorkerDied
+from userconda.errors import FileOperation, WorkerDied
 
 U = TypeVar("U")
 R = TypeVar("R")
@@ -36,6 +36,9 @@ _WORTH_FORKING: Final = 3000
 _MOST_UNITS: Final = 1000
 
 _TICK_SECONDS: Final = 0.1
+
+#: What ends a run: by the parent's decision, never by a worker's.
+_ENDING: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
 class Pool:
@@ -64,17 +67,21 @@ class Pool:
         work: Callable[[U, Callable[[int], None]], R],
         operations: int,
         on_tick: Callable[[int], None] = lambda done: None,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> list[R]:
         """`work(unit, advance)` for every unit, in any order, results in the units' order.
 
-        `advance(n)` says that n operations were done; `on_tick(total)` is called now and then in this process.
+        `advance(n)` says that n operations were done; `on_tick(total)` is called now and then in this process, and
+        `meanwhile()` once, while the workers work.
 
         Raises:
-            UcenvError: the first that a worker raised; the others are killed.
+            Exception: the first that a worker raised; the others are killed.
+            WorkerDied: one was killed, by the kernel as a rule, for want of memory.
         """
         workers = min(self.workers_for(operations), len(units))
         if workers > 1:
-            return _map_forked(units, work, workers, on_tick)
+            return _map_forked(units, work, workers, on_tick, meanwhile)
+        meanwhile()
         done = 0
 
         def advance(count: int) -> None:
@@ -90,6 +97,7 @@ def _map_forked(
     work: Callable[[U, Callable[[int], None]], R],
     workers: int,
     on_tick: Callable[[int], None],
+    meanwhile: Callable[[], None],
 ) -> list[R]:
     if len(units) > _MOST_UNITS:
         raise ValueError(f"{len(units)} units")
@@ -104,13 +112,25 @@ def _map_forked(
     try:
         for index in range(workers):
             result_read, result_write = os.pipe()
-            pid = os.fork()
-            if pid == 0:
-                for descriptor in (result_read, *children):
-                    os.close(descriptor)
-                _work(units, work, index, board, queue_read, result_write, die_with_parent)
-            children[result_read] = pid
-            os.close(result_write)
+            # Until the child has its own handlers a signal would run the parent's in it, and take the clone back twice;
+            # and the parent would leave a child behind that it does not know of yet.
+            unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+            try:
+                pid = os.fork()
+                if pid == 0:
+                    for descriptor in (result_read, *children):
+                        os.close(descriptor)
+                    _work(units, work, index, board, queue_read, result_write, die_with_parent, unblocked)
+                children[result_read] = pid
+            except OSError as exc:  # EAGAIN: the user's limit on processes. Those that there are do the work.
+                os.close(result_read)
+                if not children:
+                    raise FileOperation("starting", "a worker process", exc.errno or 0) from None
+                break
+            finally:
+                os.close(result_write)
+                signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+        meanwhile()
         return _collect(children, len(units), board, on_tick)
     finally:
         gc.unfreeze()
@@ -119,7 +139,8 @@ def _map_forked(
             os.close(descriptor)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+            with contextlib.suppress(ChildProcessError):  # SIGCHLD is ignored: the kernel has reaped it
+                os.waitpid(pid, 0)
         board.close()
 
 
@@ -131,6 +152,7 @@ def _work(
     queue: int,
     result: int,
     die_with_parent: Callable[[], None],
+    unblocked: Iterable[int],
 ) -> NoReturn:
     """The life of a worker. It leaves by _exit: nothing of the parent's is to be flushed or cleaned up twice."""
     status = 1
@@ -138,7 +160,9 @@ def _work(
         # Ctrl-C reaches the whole process group; who decides what happens then is the parent.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # what nohup ignores stays ignored
+                signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
         die_with_parent()
         answer: tuple[str, Any]
         try:
@@ -152,8 +176,12 @@ def _work(
                 (number,) = struct.unpack("=I", token)
                 results.append((number, work(units[number], lambda count: board.add(index, count))))
             answer = ("done", results)
-        except UcenvError as exc:
-            answer = ("error", exc)
+        except Exception as exc:
+            answer = ("error", (exc, traceback.format_exc()))
+            try:
+                pickle.loads(pickle.dumps(answer))
+            except Exception:
+                answer = ("bug", traceback.format_exc())
         except BaseException:
             answer = ("bug", traceback.format_exc())
         with os.fdopen(result, "wb") as stream:
@@ -167,6 +195,7 @@ def _collect(children: dict[int, int], units: int, board: _Board, on_tick: Calla
     results: list[Any] = [None] * units
     buffers: dict[int, list[bytes]] = {descriptor: [] for descriptor in children}
     throttle = _Throttle(len(children))
+    drained = False
     with selectors.DefaultSelector() as selector:
         for descriptor in children:
             selector.register(descriptor, selectors.EVENT_READ)
@@ -178,16 +207,19 @@ def _collect(children: dict[int, int], units: int, board: _Board, on_tick: Calla
                 selector.unregister(key.fd)
                 try:
                     kind, answer = pickle.loads(b"".join(buffers.pop(key.fd)))
-                except EOFError:
+                except (EOFError, pickle.UnpicklingError):  # it was killed before, or while it answered
                     raise WorkerDied(children[key.fd]) from None
                 if kind == "error":
-                    raise answer
+                    error, text = answer
+                    raise error from RuntimeError(f"in a worker process:\n{text}")
                 if kind == "bug":
                     raise RuntimeError(f"in a worker process:\n{answer}")
                 for number, value in answer:
                     results[number] = value
+                drained = True
             total = board.total
-            board.allowed = throttle.allowed(total, time.monotonic())
+            # Who answers has found no unit left. Those held back have to see that too, or they wait for ever.
+            board.allowed = len(children) if drained else throttle.allowed(total, time.monotonic())
             on_tick(total)
     return results
 

@@ -32,7 +32,7 @@ _SHEBANG: Final = re.compile(rb"^(#!(?: *)(/(?:\\ |[^ \n\r\t])*)(.*))$", re.MULT
 
 #: What stands around a whole path. Before it: no part of a longer path, save after an option letter (-I/opt/x), an
 #: escaped newline or tab, or a URL's authority (file:///opt/x). After it: nothing that would continue the last name.
-_BEFORE: Final = rb"(?:(?<![\w.~+/\x80-\xff-])|(?<=[^\w]-[A-Za-z])|(?<=\\[nrt])|(?<=://))"
+_BEFORE: Final = rb"(?:(?<![\w.~+/\x80-\xff-])|(?<=[^\w]-[A-Za-z])|(?<=\A-[A-Za-z])|(?<=\\[nrt])|(?<=://))"
 _AFTER: Final = rb"(?!\.*[\w~+@%\x80-\xff-]|\\ )"
 
 #: The first two lines by which a script starts an interpreter whose path the kernel would not take, as conda and
@@ -43,6 +43,10 @@ _EXEC_SHEBANG: Final = re.compile(
     rb"(?: #'''\n|\n' '''\n)"
 )
 _PYTHON_NAME: Final = re.compile(rb"python[0-9.]*t?\Z")
+_RATTLER_PYTHON_NAME: Final = re.compile(rb"python(?:\d+(?:\.\d+)?)?\Z")
+
+#: What a Python source says of its encoding, in one of its first two lines (PEP 263).
+_CODING: Final = re.compile(rb"(?:[ \t\f]*(?:#.*)?\r?\n)?[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")
 
 
 class FileMode(Enum):
@@ -72,6 +76,8 @@ def replace(data: bytes, placeholder: str, prefix: str, file_mode: FileMode, dia
     Raises:
         NoRoom: binary, and `prefix` is longer than the placeholder.
     """
+    if dialect is Dialect.RATTLER and file_mode is FileMode.TEXT:
+        return _replace_as_rattler(data, placeholder.encode(), os.fsencode(prefix))
     for encoding in ENCODINGS if dialect is Dialect.CONDA else ENCODINGS[:1]:
         old, new = placeholder.encode(encoding), _encoded(prefix, encoding)
         if old not in data:
@@ -97,6 +103,32 @@ def shorten_shebang(data: bytes) -> bytes:
     if len(whole) <= MAX_SHEBANG and b"\\ " not in directory:
         return data
     return data.replace(whole, b"#!/usr/bin/env " + name + options)
+
+
+def _replace_as_rattler(data: bytes, old: bytes, new: bytes) -> bytes:
+    first, newline, rest = data.partition(b"\n")
+    if not newline or not first.startswith(b"#!"):
+        return data.replace(old, new)
+    if b" " in new:
+        first = (_shorten_as_rattler(first) if old in first else first).replace(old, new)
+    elif len(first := first.replace(old, new)) > MAX_SHEBANG:
+        first = _shorten_as_rattler(first)
+    return first + newline + rest.replace(old, new)
+
+
+def _shorten_as_rattler(line: bytes) -> bytes:
+    match = _SHEBANG.match(line)
+    if match is None:
+        return line
+    name = match[2].rpartition(b"/")[2]
+    if _RATTLER_PYTHON_NAME.match(name):
+        return _exec_lines(match[2], match[3])
+    return b"#!/usr/bin/env " + name + match[3]
+
+
+def _exec_lines(executable: bytes, options: bytes) -> bytes:
+    """Two lines that sh takes for a command and Python for a string: no path is too long there, or has a space."""
+    return b"#!/bin/sh\n'''exec' \"" + executable + b'"' + options + b' "$0" "$@" #\'\'\''
 
 
 def _replace_c_strings(data: bytes, old: bytes, new: bytes, width: int, dialect: Dialect) -> bytes:
@@ -129,9 +161,13 @@ def invert(data: bytes, prefix: str, placeholder: str, file_mode: FileMode) -> I
         return
     packed = data
     for encoding in reversed(ENCODINGS):
-        packed = packed.replace(_encoded(prefix, encoding), placeholder.encode(encoding))
+        old, new = _encoded(prefix, encoding), placeholder.encode(encoding)
+        packed = packed.replace(old, new)
+        if " " in prefix:  # conda's escape, where it stayed because `#!` did not begin the file
+            space, escaped, marker = (text.encode(encoding) for text in (" ", "\\ ", "#!"))
+            packed = packed.replace(marker + old.replace(space, escaped), marker + new)
     yield Dialect.CONDA, packed
-    for dialect, line, lines_taken in _original_shebangs(data, placeholder.encode()):
+    for dialect, line, lines_taken in _original_shebangs(data, os.fsencode(prefix), placeholder.encode()):
         rest = packed.split(b"\n", lines_taken)[lines_taken:]
         yield dialect, b"\n".join((line, *rest))
 
@@ -161,15 +197,16 @@ def _restore_c_strings(data: bytes, old: bytes, new: bytes, width: int, dialect:
     return b"".join((*parts, data[position:]))
 
 
-def _original_shebangs(data: bytes, placeholder: bytes) -> Iterator[tuple[Dialect, bytes, int]]:
+def _original_shebangs(data: bytes, prefix: bytes, placeholder: bytes) -> Iterator[tuple[Dialect, bytes, int]]:
     """The first line from which a shortened shebang may have come, and how many lines now stand for it."""
     first = data.partition(b"\n")[0]
     if first.startswith(b"#!/usr/bin/env "):
-        yield Dialect.CONDA, b"#!" + placeholder + b"/bin/" + first[len(b"#!/usr/bin/env ") :], 1
+        for blank in (b"", b" "):
+            yield Dialect.CONDA, b"#!" + blank + placeholder + b"/bin/" + first[len(b"#!/usr/bin/env ") :], 1
     if match := _EXEC_SHEBANG.match(data):
-        executable = match["quoted"] or match["bare"]
-        name = executable.rpartition(b"/")[2]
-        yield Dialect.RATTLER, b"#!" + placeholder + b"/bin/" + name + match["options"], 2
+        executable = (match["quoted"] or match["bare"]).replace(prefix, placeholder)
+        for blank in (b"", b" "):
+            yield Dialect.RATTLER, b"#!" + blank + executable + match["options"], 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +225,17 @@ def find_origin(
     for prefix in prefixes:
         for dialect, packed in invert(data, prefix, placeholder, file_mode):
             if hashlib.sha256(packed).hexdigest() == sha256:
-                return Origin(packed, dialect, prefix)
+                # What one dialect leaves alone another replaces: the one that makes this very file wrote it.
+                makers = (d for d in Dialect if _makes(packed, placeholder, prefix, file_mode, d, data))
+                return Origin(packed, next(makers, dialect), prefix)
     return None
+
+
+def _makes(packed: bytes, placeholder: str, prefix: str, file_mode: FileMode, dialect: Dialect, data: bytes) -> bool:
+    try:
+        return replace(packed, placeholder, prefix, file_mode, dialect) == data
+    except NoRoom:
+        return False
 
 
 # entry points and content nobody recorded -----------------------------------------------------------------------
@@ -238,13 +284,13 @@ def rewrite_content(data: bytes, prefixes: tuple[str, ...], target_prefix: str) 
 
 
 def is_text(data: bytes) -> bool:
-    """No NUL, and UTF-8."""
+    """No NUL, and UTF-8, or a script or Python source in an older encoding: what starts with `#!` must be started."""
     if b"\0" in data:
         return False
     try:
         data.decode()
     except UnicodeDecodeError:
-        return False
+        return data.startswith(b"#!") or _CODING.match(data) is not None
     return True
 
 
@@ -254,9 +300,9 @@ def _mend_shebang(before: bytes, after: bytes, pattern: re.Pattern[bytes], targe
     Python scripts get the `/bin/sh` form, which works in an environment that is not active; others conda's `env`.
     """
     if old := _EXEC_SHEBANG.match(before):
-        executable, options, rest = old["quoted"] or old["bare"], old["options"], before[old.end() :]
+        executable, options, rest = old["quoted"] or old["bare"], old["options"], before[old.end() - 1 :]
     elif first := _SHEBANG.match(before):
-        executable, options, rest = first[2].replace(b"\\ ", b" "), first[3], before[first.end() + 1 :]
+        executable, options, rest = first[2].replace(b"\\ ", b" "), first[3], before[first.end() :]
     else:
         return after
     moved = pattern.sub(lambda _: target, executable)
@@ -269,7 +315,7 @@ def _mend_shebang(before: bytes, after: bytes, pattern: re.Pattern[bytes], targe
     if len(plain) + python <= MAX_SHEBANG and b" " not in moved:
         line = plain
     elif python:
-        line = b"#!/bin/sh\n'''exec' \"" + moved + b'"' + options + b' "$0" "$@" #\'\'\''
+        line = _exec_lines(moved, options)
     else:
         line = b"#!/usr/bin/env " + name + options
-    return line + b"\n" + pattern.sub(lambda _: target, rest)
+    return line + pattern.sub(lambda _: target, rest)

@@ -62,6 +62,9 @@ _ROOT_FILES: Final = re.compile(
     r"|bin/(?:conda|conda-env|activate|deactivate)|lib/python[^/]*/site-packages/xontrib/conda\.xsh|\.condarc"
 )
 
+#: Top directories of a conda root that are not the base environment's own.
+ROOT_ONLY: Final = frozenset({"pkgs", "envs", "conda-bld", ".ucenv"})
+
 #: Marks by which a site freezes an environment; a clone is its user's.
 _FROZEN: Final = re.compile(r"conda-meta/frozen|lib/[^/]+/EXTERNALLY-MANAGED")
 
@@ -81,6 +84,23 @@ def compile_patterns(patterns: Iterable[str]) -> Callable[[str, str], bool]:
     name_match = re.compile("|".join(names) or "(?!)").fullmatch
     path_match = re.compile("|".join(paths) or "(?!)").fullmatch
     return lambda path, name: name_match(name) is not None or path_match(path) is not None
+
+
+def _private_places(patterns: Sequence[str]) -> tuple[Callable[[str], bool], Callable[[str], bool]]:
+    """Two tests of a whole directory: may it hold private paths; is any of its names (NUL between them) private."""
+    places = re.compile("|".join(_holders(pattern) for pattern in patterns if "/" in pattern) or "(?!)").fullmatch
+    names = "|".join(_glob(pattern).replace("[^/]", r"[^/\0]") for pattern in patterns if "/" not in pattern)
+    name = re.compile(rf"(?:\A|\0)(?:{names or '(?!)'})(?:\0|\Z)").search
+    return lambda path: places(path) is not None, lambda joined: name(joined) is not None
+
+
+def _holders(pattern: str) -> str:
+    """Matches the directories that may hold a match: share/jupyter/** -> share, share/jupyter and what is below."""
+    *directories, name = pattern.strip("/").split("/")
+    expression = ".*" if "**" in name else ""
+    for part in reversed(directories):
+        expression = ".*" if "**" in part else _glob(part) + (f"(?:/{expression})?" if expression else "")
+    return expression
 
 
 def _glob(pattern: str) -> str:
@@ -172,6 +192,10 @@ def files_to_look_at(snapshot: PrefixSnapshot) -> list[Look]:
 # the plan -------------------------------------------------------------------------------------------------------
 
 
+#: (modes, twin directory) -> names and sizes.
+_Shared = dict[tuple[tuple[LinkMode, ...], str | None], tuple[list[str], list[int]]]
+
+
 @dataclass(slots=True)
 class _Tally:
     """What accumulates while the directories are planned."""
@@ -239,11 +263,19 @@ class _Planner:
         self.prefixes, self.holding, self.twins = prefixes, holding, twins
         self.package_directories = package_directories
         self.tally = _Tally(skipped=list(snapshot.nested))
+        self.private_directory, self.private_name = _private_places((*PRIVATE, *request.private))
+        self.special = self._special_directories()
         self.rewritten_modules = {path for path in (*snapshot.replacements, *holding) if path.endswith(".py")}
         self.private = compile_patterns((*PRIVATE, *request.private))
         self.left_out = _left_out(snapshot)
         self.modes = [self._modes(verdict.link_errno) for verdict in capabilities.verdicts]
         self.target_bytes = len(os.fsencode(request.target_prefix))
+
+    def _special_directories(self) -> set[str]:
+        """Directories in which some file needs a decision of its own, and those of the .pyc of such a module."""
+        paths = (*self.snapshot.replacements, *self.holding, *self.snapshot.no_link)
+        directories = {posixpath.dirname(path) for path in paths}
+        return directories | {f"{directory}/__pycache__" for directory in directories}
 
     def _modes(self, link_errno: int) -> tuple[LinkMode, ...]:
         if self.request.link_mode is not None:
@@ -252,17 +284,58 @@ class _Planner:
         return own if link_errno else (LinkMode.HARDLINK, *own)
 
     def directory(self, directory: Directory) -> DirectoryStep:
+        shared: _Shared = {}
+        files: list[FileStep] = []
+        if not self._share_whole(directory, shared):
+            self._plan_files(directory, shared, files)
+        if directory.path == "conda-meta":
+            self._take_records(shared)
+        prefix = f"{directory.path}/" if directory.path else ""
+        links: list[tuple[str, str]] = []
+        for name, target in directory.symlinks:
+            if (reason := self.left_out(prefix + name)) is not None:
+                self._leave_out(prefix + name, reason)
+            else:
+                links.append((name, self._symlink_target(prefix, target)))
+        for _, target in links:
+            self._charge(self._allocated(len(os.fsencode(target)) + 1) if len(target) >= 60 else 0)
+        self._charge_directory(directory)
+        return DirectoryStep(
+            directory.path,
+            tuple(LinkGroup(modes, tuple(names), sum(sizes), twin) for (modes, twin), (names, sizes) in shared.items()),
+            tuple(files),
+            tuple(links),
+        )
+
+    def _share_whole(self, directory: Directory, shared: _Shared) -> bool:
+        """Most directories hold nothing but files that are linked: decided by a look at all the names at once."""
+        path, classes = directory.path, directory.classes
+        if not classes or path in self.special or self.snapshot.is_base or path.count("/") < 2:
+            return not classes
+        modes = self.modes[classes[0]]
+        if modes[0] is not LinkMode.HARDLINK or any(number != classes[0] for number in classes):
+            return False
+        if self.private_directory(path) or self.private_name("\0".join(directory.names)):
+            return False
+        verdict, size_bytes, count = self.capabilities.verdicts[classes[0]], sum(directory.size_bytes), len(classes)
+        tally = self.tally
+        tally.files += count
+        tally.size_bytes += size_bytes
+        tally.own_bytes += sum(map(self._allocated, directory.size_bytes))
+        tally.owned_links += count if verdict.owned else 0
+        tally.foreign_writable += count if verdict.writable else 0
+        shared[(modes, None)] = (directory.names, list(directory.size_bytes))
+        return True
+
+    def _plan_files(self, directory: Directory, shared: _Shared, files: list[FileStep]) -> None:
         tally, snapshot, prefix = self.tally, self.snapshot, f"{directory.path}/" if directory.path else ""
-        tracked, replacements, holding = snapshot.tracked, snapshot.replacements, self.holding
+        replacements, holding = snapshot.replacements, self.holding
         in_meta = directory.path == "conda-meta"
         verdicts, private, no_link = self.capabilities.verdicts, self.private, snapshot.no_link
         check_left_out = snapshot.is_base or in_meta or directory.path.count("/") <= 1
         twins = self.twins.get(directory.path, {})
-        shared: dict[tuple[tuple[LinkMode, ...], str | None], tuple[list[str], list[int]]] = {}
-        files: list[FileStep] = []
-        for name, size, inode, number in zip(
-            directory.names, directory.size_bytes, directory.inodes, directory.classes, strict=True
-        ):
+        columns = (directory.size_bytes, directory.mtimes_ns, directory.inodes, directory.classes)
+        for name, size, mtime_ns, inode, number in zip(directory.names, *columns, strict=True):
             path = prefix + name
             if check_left_out and (reason := self.left_out(path)) is not None:
                 self._leave_out(path, reason)
@@ -271,6 +344,8 @@ class _Planner:
                 tally.files += 1
                 tally.size_bytes += size
                 self._charge_file(size)
+                if not verdicts[number].readable:
+                    tally.unreadable.append(path)
                 continue
             if name.endswith(".pyc") and self._stale(path, name):
                 continue
@@ -279,12 +354,12 @@ class _Planner:
             tally.own_bytes += self._allocated(size)
             verdict = verdicts[number]
             replacement = replacements.get(path)
+            if name == "RECORD" and self._is_newer(path, mtime_ns):
+                tally.pip_records.append(path)
             if replacement is not None or path in holding:
                 step = self._rewrite(path, name, replacement)
             elif private(path, name) or path in no_link:
                 step = FileStep(name)
-                if name == "RECORD" and path not in tracked:
-                    tally.pip_records.append(path)
             else:
                 modes, twin = self.modes[number], None
                 if verdict.link_errno and self.request.link_mode is None and name in twins:
@@ -309,24 +384,13 @@ class _Planner:
             else:
                 self._charge_file(size)
             files.append(step)
-        if in_meta:
-            self._take_records(shared)
-        links = tuple(
-            (name, self._symlink_target(prefix, target))
-            for name, target in directory.symlinks
-            if not (check_left_out and self.left_out(prefix + name) is not None)
-        )
-        for _, target in links:
-            self._charge(self._allocated(len(os.fsencode(target)) + 1) if len(target) >= 60 else 0)
-        self._charge_directory(directory)
-        return DirectoryStep(
-            directory.path,
-            tuple(LinkGroup(modes, tuple(names), sum(sizes), twin) for (modes, twin), (names, sizes) in shared.items()),
-            tuple(files),
-            links,
-        )
 
     # one file ---------------------------------------------------------------------------------------------------
+
+    def _is_newer(self, path: str, mtime_ns: int) -> bool:
+        """Untracked, or written after its record: pip writes a tracked RECORD when it installs the same version again."""
+        record = self.snapshot.tracked.get(path)
+        return record is None or mtime_ns > self.snapshot.records[record].mtime_ns
 
     def _leave_out(self, path: str, reason: str) -> None:
         tally, record = self.tally, self.snapshot.tracked.get(path)
@@ -375,14 +439,20 @@ class _Planner:
         """
         if not target.startswith("/"):
             inside = posixpath.normpath(prefix + target)
-            if inside != ".." and not inside.startswith("../"):
+            if inside != ".." and not inside.startswith("../") and not self._not_cloned(inside):
                 return target
-            return posixpath.normpath(posixpath.join(self.snapshot.prefix, prefix + target))
+            target = posixpath.normpath(posixpath.join(self.snapshot.prefix, prefix + target))
         for source in sorted(self.prefixes, key=len, reverse=True):
             normal = posixpath.normpath(target)
             if normal == source or normal.startswith(source.rstrip("/") + "/"):
+                if self._not_cloned(normal[len(source.rstrip("/")) + 1 :]):
+                    return target
                 return self.request.target_prefix + normal[len(source.rstrip("/")) :]
         return target
+
+    def _not_cloned(self, path: str) -> bool:
+        """Whether it lies in a conda root's environments or package cache: a link there leads to them still."""
+        return self.snapshot.is_base and path.partition("/")[0] in ROOT_ONLY
 
     # figures ----------------------------------------------------------------------------------------------------
 
@@ -439,7 +509,7 @@ class _Planner:
         tally, snapshot, request = self.tally, self.snapshot, self.request
         unreadable = (*snapshot.unreadable, *tally.unreadable)
         if unreadable:
-            raise SourceIncomplete(snapshot.prefix, tuple(sorted(unreadable)))
+            raise SourceIncomplete(snapshot.prefix, tuple(sorted({*unreadable})))
         most_first = sorted(tally.refusals.items(), key=lambda item: -item[1][0])
         refusals = tuple(Refusal(code, files, size, mode) for (code, mode), (files, size) in most_first)
         watched = {"conda-meta", "bin", snapshot.site_packages}

@@ -30,10 +30,8 @@ from userconda.errors import (
 from userconda.models import Directory, FileClass, PrefixSnapshot, RecordInfo, Replacement, Skipped
 from userconda.parallel import Pool
 from userconda.placeholder import FileMode
+from userconda.plan import ROOT_ONLY
 from userconda.records import PathEntry, PrefixRecord, installed_paths, parse_paths, parse_record, site_packages_of
-
-#: Top directories of a conda root that are not the base environment's own.
-_ROOT_ONLY: Final = frozenset({"pkgs", "envs", "conda-bld", ".ucenv"})
 
 #: Enough subtrees for the workers to share evenly, few enough to be numbered in one pipe.
 _MOST_SUBTREES: Final = 800
@@ -92,26 +90,24 @@ def read_prefix(
         NotAPrefix, CorruptRecord, PathEscapesPrefix, PrefixInUse, SourceChanged, FileOperation.
     """
     root_fd = open_prefix(prefix)
+    owned = _Owned()
     try:
-        device = os.fstat(root_fd).st_dev
-        walk = _walk(root_fd, device, is_base, pool, on_tick)
-        meta = next((directory for directory in walk.directories if directory.path == "conda-meta"), None)
-        if meta is None:
-            raise NotAPrefix(prefix, "its conda-meta cannot be read")
-        traces = walk.transactions
-        if traces:
-            raise PrefixInUse(prefix, tuple(sorted(traces)))
-        owned = _read_records(root_fd, prefix, meta)
-        _complete_replacements(owned, package_caches)
+
+        def records() -> None:
+            _read_records(root_fd, prefix, owned)
+            _complete_replacements(owned, package_caches)
+
+        walk = _walk(root_fd, os.fstat(root_fd).st_dev, is_base, pool, on_tick, records)
+        if walk.transactions:
+            raise PrefixInUse(prefix, tuple(sorted(walk.transactions)))
         history = _history_prefixes(root_fd)
     finally:
         os.close(root_fd)
     prefixes = dict.fromkeys((prefix, os.path.realpath(prefix), *history))
-    walk.directories.sort(key=lambda directory: directory.path.split("/") if directory.path else [])
+    walk.directories.sort(key=lambda directory: directory.path.replace("/", "\0"))
     return PrefixSnapshot(
         prefix=prefix,
         prefixes=tuple(prefixes),
-        device=device,
         directories=walk.directories,
         classes=[FileClass(*key, sample) for key, sample in walk.classes.items()],
         records=owned.records,
@@ -174,7 +170,14 @@ class Walk:
         self.operations += other.operations
 
 
-def _walk(root_fd: int, device: int, is_base: bool, pool: Pool, on_tick: Callable[[int], None]) -> Walk:
+def _walk(
+    root_fd: int,
+    device: int,
+    is_base: bool,
+    pool: Pool,
+    on_tick: Callable[[int], None] = lambda done: None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Walk:
     """Breadth first until there are subtrees enough for the workers, who do the rest."""
     walk = Walk()
     started = time.perf_counter()
@@ -200,8 +203,10 @@ def _walk(root_fd: int, device: int, is_base: bool, pool: Pool, on_tick: Callabl
         size = max(1, len(frontier) // _MOST_SUBTREES + 1)
         units = [frontier[start : start + size] for start in range(0, len(frontier), size)]
         expected = 40 * len(frontier)
-        for part in pool.map(units, subtree, expected, on_tick):
+        for part in pool.map(units, subtree, expected, on_tick, meanwhile):
             walk.merge(part)
+    else:
+        meanwhile()
     return walk
 
 
@@ -306,7 +311,7 @@ def _read_directory(descriptor: int, path: str, walk: Walk, device: int, is_base
                     inodes(status.st_ino)
                     classes(number)
                 elif stat.S_ISDIR(mode):
-                    if not path and is_base and name in _ROOT_ONLY:
+                    if not path and is_base and name in ROOT_ONLY:
                         continue
                     if name == ".condatmp":
                         walk.transactions.append(prefix + name)
@@ -343,7 +348,7 @@ def read_listing(prefix: str, pool: Pool) -> Walk:
     """The listing alone, without the records."""
     root_fd = open_prefix(prefix)
     try:
-        return _walk(root_fd, os.fstat(root_fd).st_dev, False, pool, lambda done: None)
+        return _walk(root_fd, os.fstat(root_fd).st_dev, False, pool)
     finally:
         os.close(root_fd)
 
@@ -374,15 +379,19 @@ class _Owned:
     site_packages: str | None = None
 
 
-def _read_records(root_fd: int, prefix: str, meta: Directory) -> _Owned:
+def _read_records(root_fd: int, prefix: str, owned: _Owned) -> None:
     """Decode every record once; of most paths nothing is kept but whose they are."""
-    owned = _Owned()
     later: list[tuple[int, PrefixRecord]] = []
-    for name, mtime_ns in sorted(zip(meta.names, meta.mtimes_ns, strict=True)):
+    try:
+        names = sorted(os.listdir(f"{prefix}/conda-meta"))
+    except OSError as exc:
+        raise NotAPrefix(prefix, f"its conda-meta cannot be read: {exc.strerror}") from None
+    for name in names:
         if not name.endswith(".json"):
             continue
         record = read_record(root_fd, prefix, name)
         number = len(owned.records)
+        mtime_ns = os.stat(f"conda-meta/{name}", dir_fd=root_fd).st_mtime_ns
         owned.records.append(
             RecordInfo(record.name, record.version, name, record.stem, mtime_ns, record.extracted_package_dir)
         )
@@ -394,7 +403,6 @@ def _read_records(root_fd: int, prefix: str, meta: Directory) -> _Owned:
             _note_paths(owned, number, record)
     for number, record in later:
         _note_paths(owned, number, record)
-    return owned
 
 
 def _note_paths(owned: _Owned, number: int, record: PrefixRecord) -> None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import platform
 import pwd
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from userconda import fsops
-from userconda.errors import SpaceNotWritable
+from userconda.errors import NotEnoughSpace, QuotaExceeded, SourceChanged
 from userconda.models import Capabilities, ClassVerdict, FileClass, LinkMode, PrefixSnapshot
+from userconda.prefixes import open_prefix
 
 #: Filesystems that report no inode limit answer 0 here (btrfs), or nonsense beyond any quota.
 _MOST_INODES: Final = 1 << 62
@@ -29,17 +30,25 @@ def probe_pair(snapshot: PrefixSnapshot, target_parent: str) -> Capabilities:
     """Try what the kernel allows between a source and the directory a clone will be made in.
 
     Raises:
-        SpaceNotWritable: no directory can be made there.
+        SpaceNotWritable, NotEnoughSpace, NotEnoughInodes, QuotaExceeded: no directory can be made there.
+        SourceChanged: a file that was just listed is gone.
+        FileOperation: anything else that the system refuses.
     """
     place = existing_ancestor(target_parent)
-    root_fd = os.open(snapshot.prefix, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    root_fd = open_prefix(snapshot.prefix)
     try:
         with _probe_directory(place) as probe_fd:
             verdicts = tuple(_try_class(root_fd, probe_fd, kind, str(n)) for n, kind in enumerate(snapshot.classes))
             reflink = _try_reflink(root_fd, probe_fd, snapshot.classes, verdicts)
+        space = os.statvfs(place)
+    except fsops.ChangedMeanwhile as exc:
+        raise SourceChanged(snapshot.prefix, (str(exc),)) from None
+    except FileNotFoundError as exc:
+        raise SourceChanged(snapshot.prefix, (exc.filename or "",)) from None
+    except OSError as exc:
+        raise fsops.failure("trying links in", place, exc) from None
     finally:
         os.close(root_fd)
-    space = os.statvfs(place)
     return Capabilities(
         verdicts=verdicts,
         reflink=reflink,
@@ -61,16 +70,21 @@ def existing_ancestor(path: str) -> str:
 
 @contextlib.contextmanager
 def _probe_directory(place: str) -> Iterator[int]:
+    path = os.path.join(place, f"{fsops.PROBE_PREFIX}{platform.node()}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        path = tempfile.mkdtemp(prefix=".ucenv-probe-", dir=place)
+        os.mkdir(path, 0o700)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as exc:
-        raise SpaceNotWritable(place, exc.errno or 0) from None
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        raise fsops.not_writable(place, exc) from None
     try:
         yield descriptor
+    except NotEnoughSpace as exc:  # with the figures that only this directory can tell
+        code = errno.EDQUOT if isinstance(exc, QuotaExceeded) else errno.ENOSPC
+        raise fsops.not_writable(place, OSError(code, os.strerror(code))) from None
     finally:
         os.close(descriptor)
-        fsops.remove_tree(path)
+        with contextlib.suppress(OSError):  # `recover` knows it by its name
+            fsops.remove_tree(path)
 
 
 def _try_class(root_fd: int, probe_fd: int, kind: FileClass, name: str) -> ClassVerdict:
@@ -96,7 +110,8 @@ def _try_reflink(root_fd: int, probe_fd: int, classes: Sequence[FileClass], verd
             name = os.path.basename(kind.sample)
             directory_fd = os.open(os.path.dirname(kind.sample) or ".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=root_fd)
             try:
-                with contextlib.suppress(fsops.ChangedMeanwhile):
+                # Without room for one file there is none for a clone either: the plan has the figures to say so.
+                with contextlib.suppress(fsops.ChangedMeanwhile, NotEnoughSpace):
                     mode = fsops.copy(name, directory_fd, probe_fd, kind.sample, reflink=True, may_copy=False)
                     return mode is LinkMode.REFLINK
             finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from userconda import fsops, journal, locks
 from userconda.errors import LockTimeout, UcenvError
 from userconda.journal import Journal, StateDirectory
 from userconda.provenance import read_provenance
+from userconda.units import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,24 @@ def recover(state: StateDirectory, *, dry_run: bool = False) -> RecoverResult:
     runs, problems = [], []
     for path in journal.find_journals(state):
         try:
-            runs.append(_recover_run(journal.read_journal(path), state, dry_run))
+            note = journal.read_journal(path)
+            if note is not None:
+                runs.append(_recover_run(note, state, dry_run))
         except UcenvError as exc:
             problems.append(f"{exc.message}; {'; '.join(exc.hints)}")
     if not dry_run:
         _forget_dead_leases(state)
+        _forget_unfinished(state)
     trash = _trash(state)
+    removed = len(trash)
     if not dry_run:
-        for path in trash:
-            fsops.remove_tree(path)
-    return RecoverResult(state.path, tuple(runs), len(trash), tuple(problems), dry_run)
+        for path in (*trash, *_dead_probes(state)):
+            try:
+                fsops.remove_tree(path)
+            except OSError as exc:  # an immutable file, a filesystem that went read-only
+                removed -= path in trash
+                problems.append(f"{printable(exc.filename or path)} cannot be removed: {exc.strerror}")
+    return RecoverResult(state.path, tuple(runs), removed, tuple(problems), dry_run)
 
 
 def _recover_run(note: Journal, state: StateDirectory, dry_run: bool) -> Recovered:
@@ -105,18 +115,50 @@ def _trash(state: StateDirectory) -> list[str]:
 def _forget_dead_leases(state: StateDirectory) -> None:
     """Leases, and what was to become one, whose holders are seen to be dead."""
     directory = os.path.join(state.path, "locks")
-    try:
-        names = os.listdir(directory)
-    except FileNotFoundError:
-        return
-    for name in names:
-        path = os.path.join(directory, name)
+    ours = locks.this_process()
+    for path in _entries(directory):
+        if locks.is_named_after_dead(path):
+            _unlink(path)
+            continue
         holder = locks.read_holder(path)
-        if holder is not None and locks.is_dead_here(holder):
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
-                continue
+        if holder is None or not locks.is_dead_here(holder):
+            continue
+        if path.endswith(".lease"):  # somebody may be taking it over at this moment
+            with contextlib.suppress(OSError):
+                locks.break_stale(path, holder, ours)
+        else:
+            _unlink(path)
+
+
+def _forget_unfinished(state: StateDirectory) -> None:
+    """Journals that were never renamed into place: nothing was done under them."""
+    for path in _entries(state.journals):
+        if path.endswith(".tmp") and locks.is_named_after_dead(path):
+            _unlink(path)
+
+
+def _dead_probes(state: StateDirectory) -> list[str]:
+    """What trials of links left whose process was killed: where clones are made, or where that was to be made."""
+    space = os.path.dirname(state.path)
+    places = (os.path.join(space, "envs"), space, os.path.dirname(space))
+    return [
+        path
+        for place in places
+        for path in _entries(place)
+        if os.path.basename(path).startswith(fsops.PROBE_PREFIX) and locks.is_named_after_dead(path)
+    ]
+
+
+def _entries(directory: str) -> list[str]:
+    try:
+        return [os.path.join(directory, name) for name in sorted(os.listdir(directory))]
+    except OSError:  # not there, or not ours to look into
+        return []
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def needs_recovery(state: StateDirectory) -> bool:

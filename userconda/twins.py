@@ -14,7 +14,7 @@ from userconda.models import Directory, PrefixSnapshot
 from userconda.parallel import Pool
 from userconda.prefixes import is_prefix, open_prefix, package_directories, read_listing, read_record
 from userconda.provenance import read_provenance
-from userconda.records import PrefixRecord, installed_paths, parse_paths
+from userconda.records import PrefixRecord, installed_paths, packed_paths, parse_paths
 
 #: directory -> name -> absolute directory of the user's own file of that name
 Twins = dict[str, dict[str, str]]
@@ -159,7 +159,8 @@ def _match_cache(snapshot: PrefixSnapshot, cache: str, missing: _Missing, twins:
                 if wanted is None or entry is None or entry.sha256 is None:
                     continue
                 # conda's records of noarch packages have the packed path; those of rattler and mamba the installed.
-                inside = next((p for p in _packed_paths(entry.path, path, snapshot.site_packages) if p in packed), None)
+                names = (entry.path, *packed_paths(path, snapshot.site_packages))
+                inside = next((p for p in names if p in packed), None)
                 if inside is None or packed[inside] != entry.sha256:
                     continue
                 try:
@@ -171,12 +172,3 @@ def _match_cache(snapshot: PrefixSnapshot, cache: str, missing: _Missing, twins:
                     del missing[directory][name]
     finally:
         os.close(source_fd)
-
-
-def _packed_paths(entry_path: str, path: str, site_packages: str | None) -> tuple[str, ...]:
-    candidates = [entry_path]
-    if site_packages and path.startswith(site_packages + "/"):
-        candidates.append("site-packages" + path[len(site_packages) :])
-    if path.startswith("bin/"):
-        candidates.append("python-scripts" + path[len("bin") :])
-    return tuple(candidates)

@@ -33,5 +33,9 @@ def format_seconds(seconds: float) -> str:
 
 def printable(path: str) -> str:
     """A path fit for a terminal or JSON: what is not UTF-8 or would move the cursor is escaped."""
-    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    try:
+        raw = path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte: JSON can spell one
+        raw = path.encode("utf-8", "surrogatepass")
+    text = raw.decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
