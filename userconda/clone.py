@@ -99,7 +99,7 @@ def clone(
     )
     capabilities = probe.probe_pair(snapshot, os.path.dirname(request.target_prefix))
     plan = make_plan(request, surroundings, snapshot, capabilities, pool, progress)
-    explain = _Explain(snapshot, capabilities)
+    explain = _Explain(request, snapshot, capabilities)
     check_links(plan, explain.errno)
     check_space(plan, capabilities)
     seconds = time.monotonic() - started
@@ -159,13 +159,14 @@ def _check_places(request: CloneRequest) -> None:
 class _Explain:
     """Why links are refused, in words, with the owner of the files that were refused for it."""
 
-    def __init__(self, snapshot: PrefixSnapshot, capabilities: Capabilities) -> None:
+    def __init__(self, request: CloneRequest, snapshot: PrefixSnapshot, capabilities: Capabilities) -> None:
         self._snapshot, self._capabilities = snapshot, capabilities
+        self._place = probe.existing_ancestor(os.path.dirname(request.target_prefix))
 
     def errno(self, code: int) -> str:
         kinds = zip(self._snapshot.classes, self._capabilities.verdicts, strict=True)
         kind = next((kind for kind, verdict in kinds if verdict.link_errno == code), None)
-        return probe.reason_for(code, kind, self._capabilities.source_filesystem, self._capabilities.target_filesystem)
+        return probe.reason_for(code, kind, self._snapshot.prefix, self._place)
 
 
 def _decide(

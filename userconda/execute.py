@@ -172,6 +172,7 @@ def execute_clone(plan: ClonePlan, pool: Pool, progress: Progress = lambda done,
         return tally
     finally:
         lease.release()
+        state.tidy()
 
 
 def _trashed(staging: str, state: journal.StateDirectory) -> str:
@@ -212,7 +213,7 @@ def _forget_dead_run(state: journal.StateDirectory, target: str) -> None:
 
 def _build(plan: ClonePlan, staging: str, token: str, pool: Pool, lease: locks.Lease, progress: Progress) -> Tally:
     try:
-        os.mkdir(staging)
+        os.makedirs(staging)
     except OSError as exc:
         raise fsops.failure("making the directory", staging, exc) from None
     source_fd = open_prefix(plan.request.source_prefix)
@@ -248,8 +249,10 @@ class _Work:
         spine, units = partition(steps, _UNITS_A_WORKER * pool.workers_for(total))
         # What several workers fill, and what is filled after them, is made first and measured last.
         self.made = {*spine, "conda-meta"}
+        started = time.perf_counter()
         for path in sorted(self.made - {""}):
             os.close(fsops.make_directory(path, self.staging_fd, path))
+        pool.observe_target(3 * len(self.made), time.perf_counter() - started)
 
         def on_tick(done: int) -> None:
             lease.beat()

@@ -48,6 +48,21 @@ class StateDirectory:
         parent, name = os.path.split(target_prefix)
         return os.path.join(self.path, "locks", f"{os.path.basename(parent)}.{name}.lease")
 
+    def tidy(self) -> None:
+        """Leave nothing of it where it was made for one `--prefix`; beside an `envs` it stays.
+
+        The locks go first: while another run holds one, that directory is not empty.
+        """
+        if os.path.isdir(os.path.join(os.path.dirname(self.path), "envs")):
+            return
+        for path in (os.path.join(self.path, "locks"), self.staging, self.trash, self.journals, self.path):
+            try:
+                os.rmdir(path)
+            except FileNotFoundError:
+                continue
+            except OSError:  # ENOTEMPTY: somebody else's run, or trash for a later command
+                return
+
     def make(self) -> None:
         try:
             for path in (self.staging, self.trash, self.journals):
@@ -69,6 +84,8 @@ class Journal:
     version: int = VERSION
 
     def write(self) -> None:
+        """The directory is made again if need be: another run that ended may just have tidied it away."""
+        fsops.make_directories(os.path.dirname(self.path))
         document = {name: value for name, value in asdict(self).items() if name != "path"}
         fsops.write_file(self.path, json.dumps(document).encode())
 

@@ -167,8 +167,6 @@ class Capabilities:
     free_bytes: int
     free_inodes: int | None
     block_bytes: int
-    source_filesystem: str
-    target_filesystem: str
     quota_bytes: int | None = None
 
 

@@ -55,6 +55,10 @@ class Pool:
         if operations:
             self.operation_seconds = seconds / operations
 
+    def observe_target(self, operations: int, seconds: float) -> None:
+        """The same where a clone is written: the slower of the two filesystems decides."""
+        self.operation_seconds = max(self.operation_seconds, seconds / operations)
+
     def workers_for(self, operations: int) -> int:
         slow = self.operation_seconds > SLOW_OPERATION_SECONDS
         if operations * max(self.operation_seconds, 5e-6) < _WORTH_FORKING * 5e-6:

@@ -147,12 +147,21 @@ def _replace_c_strings(data: bytes, old: bytes, new: bytes, width: int, dialect:
 # inverse --------------------------------------------------------------------------------------------------------
 
 
+#: In which order encodings are undone. conda's little-endian passes also take big-endian text that a NUL follows, one
+#: byte further on; then they padded it, and must be undone first.
+_UNDOING: Final = (
+    (Dialect.CONDA, ENCODINGS[::-1]),
+    (Dialect.RATTLER, ENCODINGS[:1]),
+    (Dialect.CONDA, ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be", "utf-8")),
+)
+
+
 def invert(data: bytes, prefix: str, placeholder: str, file_mode: FileMode) -> Iterator[tuple[Dialect, bytes]]:
     """Bytes installed at `prefix` -> what the packed bytes may have been, likeliest first. The caller checks hashes."""
     if file_mode is FileMode.BINARY:
-        for dialect in Dialect:
+        for dialect, encodings in _UNDOING:
             packed: bytes | None = data
-            for encoding in reversed(ENCODINGS if dialect is Dialect.CONDA else ENCODINGS[:1]):
+            for encoding in encodings:
                 old, new = _encoded(prefix, encoding), placeholder.encode(encoding)
                 if packed is not None and old in packed:
                     packed = _restore_c_strings(packed, old, new, len("\0".encode(encoding)), dialect)
@@ -167,7 +176,7 @@ def invert(data: bytes, prefix: str, placeholder: str, file_mode: FileMode) -> I
             space, escaped, marker = (text.encode(encoding) for text in (" ", "\\ ", "#!"))
             packed = packed.replace(marker + old.replace(space, escaped), marker + new)
     yield Dialect.CONDA, packed
-    for dialect, line, lines_taken in _original_shebangs(data, os.fsencode(prefix), placeholder.encode()):
+    for dialect, line, lines_taken in _original_shebangs(packed, placeholder.encode()):
         rest = packed.split(b"\n", lines_taken)[lines_taken:]
         yield dialect, b"\n".join((line, *rest))
 
@@ -197,14 +206,14 @@ def _restore_c_strings(data: bytes, old: bytes, new: bytes, width: int, dialect:
     return b"".join((*parts, data[position:]))
 
 
-def _original_shebangs(data: bytes, prefix: bytes, placeholder: bytes) -> Iterator[tuple[Dialect, bytes, int]]:
+def _original_shebangs(data: bytes, placeholder: bytes) -> Iterator[tuple[Dialect, bytes, int]]:
     """The first line from which a shortened shebang may have come, and how many lines now stand for it."""
     first = data.partition(b"\n")[0]
     if first.startswith(b"#!/usr/bin/env "):
         for blank in (b"", b" "):
             yield Dialect.CONDA, b"#!" + blank + placeholder + b"/bin/" + first[len(b"#!/usr/bin/env ") :], 1
     if match := _EXEC_SHEBANG.match(data):
-        executable = (match["quoted"] or match["bare"]).replace(prefix, placeholder)
+        executable = match["quoted"] or match["bare"]
         for blank in (b"", b" "):
             yield Dialect.RATTLER, b"#!" + blank + executable + match["options"], 2
 
@@ -309,6 +318,7 @@ def _mend_shebang(before: bytes, after: bytes, pattern: re.Pattern[bytes], targe
     if moved == executable:
         return after
     name = moved.rpartition(b"/")[2]
+    options = pattern.sub(lambda _: target, options)
     plain = b"#!" + moved + options
     python = _PYTHON_NAME.match(name) is not None
     # conda and distlib count the newline of a Python script's first line, conda not that of a package's script.

@@ -163,9 +163,14 @@ def files_to_look_at(snapshot: PrefixSnapshot) -> list[Look]:
     looks = []
     records, tracked, replacements = snapshot.records, snapshot.tracked, snapshot.replacements
     left_out = _left_out(snapshot)
+    oldest_record = min((record.mtime_ns for record in records), default=0)
     for directory in snapshot.directories:
         in_meta = directory.path == "conda-meta"
         prefix = f"{directory.path}/" if directory.path else ""
+        untouched_all = directory.path != "bin" and max(directory.mtimes_ns, default=0) <= oldest_record
+        # Nothing in it was touched since it was installed, and every file has its record: most directories.
+        if untouched_all and all(map(tracked.__contains__, map(prefix.__add__, directory.names))):
+            continue
         chosen: dict[bool, list[str]] = {False: [], True: []}
         sizes = {False: 0, True: 0}
         for name, size, mtime_ns in zip(directory.names, directory.size_bytes, directory.mtimes_ns, strict=True):
@@ -281,15 +286,15 @@ class _Planner:
         if self.request.link_mode is not None:
             return (self.request.link_mode,)
         own = (LinkMode.REFLINK, LinkMode.COPY) if self.capabilities.reflink else (LinkMode.COPY,)
-        return own if link_errno else (LinkMode.HARDLINK, *own)
+        if link_errno:
+            return own
+        return (LinkMode.HARDLINK,) if self.request.require_links else (LinkMode.HARDLINK, *own)
 
     def directory(self, directory: Directory) -> DirectoryStep:
         shared: _Shared = {}
         files: list[FileStep] = []
         if not self._share_whole(directory, shared):
             self._plan_files(directory, shared, files)
-        if directory.path == "conda-meta":
-            self._take_records(shared)
         prefix = f"{directory.path}/" if directory.path else ""
         links: list[tuple[str, str]] = []
         for name, target in directory.symlinks:
@@ -321,10 +326,11 @@ class _Planner:
         tally = self.tally
         tally.files += count
         tally.size_bytes += size_bytes
-        tally.own_bytes += sum(map(self._allocated, directory.size_bytes))
+        block = self.capabilities.block_bytes
+        tally.own_bytes += sum([-(-size // block) for size in directory.size_bytes]) * block
         tally.owned_links += count if verdict.owned else 0
         tally.foreign_writable += count if verdict.writable else 0
-        shared[(modes, None)] = (directory.names, list(directory.size_bytes))
+        shared[(modes, None)] = (directory.names, [size_bytes])
         return True
 
     def _plan_files(self, directory: Directory, shared: _Shared, files: list[FileStep]) -> None:
@@ -332,6 +338,8 @@ class _Planner:
         replacements, holding = snapshot.replacements, self.holding
         in_meta = directory.path == "conda-meta"
         verdicts, private, no_link = self.capabilities.verdicts, self.private, snapshot.no_link
+        changed = (*tally.rewritten, *tally.dropped) if in_meta else ()
+        changing = {snapshot.records[number].file_name for number in changed}
         check_left_out = snapshot.is_base or in_meta or directory.path.count("/") <= 1
         twins = self.twins.get(directory.path, {})
         columns = (directory.size_bytes, directory.mtimes_ns, directory.inodes, directory.classes)
@@ -353,6 +361,11 @@ class _Planner:
             tally.size_bytes += size
             tally.own_bytes += self._allocated(size)
             verdict = verdicts[number]
+            if name in changing:  # by the executor, when it knows the files
+                self._charge_file(size)
+                if not verdict.readable:
+                    tally.unreadable.append(path)
+                continue
             replacement = replacements.get(path)
             if name == "RECORD" and self._is_newer(path, mtime_ns):
                 tally.pip_records.append(path)
@@ -363,7 +376,7 @@ class _Planner:
             else:
                 modes, twin = self.modes[number], None
                 if verdict.link_errno and self.request.link_mode is None and name in twins:
-                    modes, twin = (LinkMode.TWIN, *modes), twins[name]
+                    modes, twin = (LinkMode.TWIN, *(() if self.request.require_links else modes)), twins[name]
                 if modes[0] in (LinkMode.REFLINK, LinkMode.COPY):
                     leader = tally.leaders.setdefault((inode, None), path)
                     if leader != path:
@@ -388,7 +401,7 @@ class _Planner:
     # one file ---------------------------------------------------------------------------------------------------
 
     def _is_newer(self, path: str, mtime_ns: int) -> bool:
-        """Untracked, or written after its record: pip writes a tracked RECORD when it installs the same version again."""
+        """Untracked, or newer than its record: pip writes a tracked RECORD when it installs a version again."""
         record = self.snapshot.tracked.get(path)
         return record is None or mtime_ns > self.snapshot.records[record].mtime_ns
 
@@ -466,7 +479,8 @@ class _Planner:
             if writable:
                 tally.foreign_writable += 1
         elif modes[0] is LinkMode.SYMLINK:
-            self._charge(0)
+            # Of about the longest that an inode holds itself; the file's own path is not known here.
+            self._charge(self._allocated(1) if len(os.fsencode(self.request.source_prefix)) >= 50 else 0)
         elif modes[0] is not LinkMode.TWIN:
             self._charge_file(size)
         if link_errno and (self.request.link_mode in (None, LinkMode.HARDLINK)):
@@ -487,23 +501,13 @@ class _Planner:
 
     def _charge_directory(self, directory: Directory) -> None:
         """A block, or what its names take in a hashed directory, whose blocks are about three quarters full."""
-        names = (*directory.names, *directory.children, *(name for name, _ in directory.symlinks))
-        entry_bytes = sum(8 + (len(name) + 3 & ~3) for name in names) + 24
+        names = [*directory.names, *directory.children, *[name for name, _ in directory.symlinks]]
         block = self.capabilities.block_bytes
+        # An entry takes eight bytes and its name, rounded up to four.
+        entry_bytes = sum(map(len, names)) + 10 * len(names) + 24
         self._charge(block if entry_bytes <= block - 12 else self._allocated(entry_bytes * 4 // 3) + block)
 
     # the records and the whole ----------------------------------------------------------------------------------
-
-    def _take_records(self, shared: dict[tuple[tuple[LinkMode, ...], str | None], tuple[list[str], list[int]]]) -> None:
-        """Records that must differ are written by the executor: take them out of what is shared."""
-        changing = {self.snapshot.records[n].file_name for n in (*self.tally.rewritten, *self.tally.dropped)}
-        self.changing = changing
-        for (modes, _), (names, sizes) in shared.items():
-            kept = [(name, size) for name, size in zip(names, sizes, strict=True) if name not in changing]
-            for name, size in zip(names, sizes, strict=True):
-                if name in changing and modes[0] in (LinkMode.HARDLINK, LinkMode.TWIN, LinkMode.SYMLINK):
-                    self._charge_file(size)
-            names[:], sizes[:] = [name for name, _ in kept], [size for _, size in kept]
 
     def finish(self, steps: list[DirectoryStep]) -> ClonePlan:
         tally, snapshot, request = self.tally, self.snapshot, self.request

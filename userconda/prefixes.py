@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import marshal
 import os
 import re
 import shlex
@@ -155,19 +156,52 @@ class Walk:
     transactions: list[str] = field(default_factory=list)
     operations: int = 0
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # 120,000 names and figures cross from the workers: pickling them one by one takes as long as reading them.
+        columns = [
+            (d.path, d.mtime_ns, d.names, *map(bytes, _columns(d)), d.symlinks, d.children) for d in self.directories
+        ]
+        skipped = [(skipped.path, skipped.reason) for skipped in self.skipped]
+        rest = (self.classes, skipped, self.unreadable, self.transactions, self.operations)
+        return _unpack_walk, (marshal.dumps((columns, rest)),)
+
     def merge(self, other: Walk) -> None:
         numbers = {key: number for number, key in enumerate(self.classes)}
         table = []
         for key, sample in other.classes.items():
             table.append(numbers.setdefault(key, len(numbers)))
             self.classes.setdefault(key, sample)
-        for directory in other.directories:
-            directory.classes = array("H", [table[number] for number in directory.classes])
+        if table != list(range(len(table))):
+            for directory in other.directories:
+                directory.classes = array("H", [table[number] for number in directory.classes])
         self.directories += other.directories
         self.skipped += other.skipped
         self.unreadable += other.unreadable
         self.transactions += other.transactions
         self.operations += other.operations
+
+
+def _columns(directory: Directory) -> tuple[array[int], ...]:
+    return directory.size_bytes, directory.mtimes_ns, directory.inodes, directory.classes
+
+
+def _unpack_walk(data: bytes) -> Walk:
+    columns, (classes, skipped, unreadable, transactions, operations) = marshal.loads(data)
+    directories = [
+        Directory(
+            path,
+            mtime_ns,
+            names,
+            array("q", sizes),
+            array("q", mtimes),
+            array("Q", inodes),
+            array("H", numbers),
+            symlinks,
+            children,
+        )
+        for path, mtime_ns, names, sizes, mtimes, inodes, numbers, symlinks, children in columns
+    ]
+    return Walk(directories, classes, [Skipped(*item) for item in skipped], unreadable, transactions, operations)
 
 
 def _walk(

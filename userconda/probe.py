@@ -55,8 +55,6 @@ def probe_pair(snapshot: PrefixSnapshot, target_parent: str) -> Capabilities:
         free_bytes=space.f_bavail * space.f_frsize,
         free_inodes=space.f_favail if space.f_files and space.f_favail < _MOST_INODES else None,
         block_bytes=space.f_frsize or 4096,
-        source_filesystem=filesystem_of(snapshot.prefix),
-        target_filesystem=filesystem_of(place),
         quota_bytes=directory_quota(place),
     )
 
@@ -132,7 +130,7 @@ def tried_link(source: str, place: str) -> int:
 # why ------------------------------------------------------------------------------------------------------------
 
 
-def reason_for(link_errno: int, kind: FileClass | None, source_filesystem: str, target_filesystem: str) -> str:
+def reason_for(link_errno: int, kind: FileClass | None, source: str, target: str) -> str:
     """Why links were refused, in words; sysctl and owner are read before they are blamed."""
     if link_errno == errno.EPERM and kind is not None:
         if protected_hardlinks() and kind.uid != os.geteuid():
@@ -144,6 +142,7 @@ def reason_for(link_errno: int, kind: FileClass | None, source_filesystem: str, 
             return "they are setuid or setgid (EPERM)"
         return "the kernel refuses a link (EPERM): the files are immutable, or the filesystem has no hard links"
     if link_errno == errno.EXDEV:
+        source_filesystem, target_filesystem = filesystem_of(source), filesystem_of(target)
         if source_filesystem != target_filesystem:
             return f"they are on another filesystem ({source_filesystem}, the clone on {target_filesystem}) (EXDEV)"
         return f"they are in another project quota or on another mount of that filesystem ({source_filesystem}) (EXDEV)"

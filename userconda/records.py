@@ -282,7 +282,8 @@ def retarget_record(
             if bounds is not None:
                 edits.append((*bounds, _edit_entry(data[slice(*bounds)], change)))
                 break
-    parts, position = [], 0
+    parts: list[bytes] = []
+    position = 0
     for start, end, entry in sorted(edits):
         parts += data[position:start], entry
         position = end

@@ -71,7 +71,9 @@ class Scene:
             shutil.rmtree(self.target)
 
 
-def make_scene(root: Path, modes: tuple[LinkMode | None, ...] = (None,), make: Callable[[Path], Path] = make_source) -> Scene:
+def make_scene(
+    root: Path, modes: tuple[LinkMode | None, ...] = (None,), make: Callable[[Path], Path] = make_source
+) -> Scene:
     source, target = make(root / "conda"), root / "space/envs/clone"
     target.parent.mkdir(parents=True)
     undisturbed = {}

@@ -116,8 +116,7 @@ def _links(config: Config, root: str) -> list[Check]:
         return [Check("links", True, f"files of {conda_root} can be hard-linked here: clones cost little")]
     status = os.stat(sample, follow_symlinks=False)
     kind = FileClass(status.st_uid, status.st_gid, status.st_mode, sample)
-    where = probe.filesystem_of(conda_root), probe.filesystem_of(probe.existing_ancestor(root))
-    reason = probe.reason_for(code, kind, *where)
+    reason = probe.reason_for(code, kind, conda_root, probe.existing_ancestor(root))
     return [
         Check(
             "links",
