@@ -33,7 +33,8 @@ test: tools lint ## lint, then all tests (some need root; they say so)
 
 lint: tools $(VENV)/.test ## ruff, mypy, shellcheck, shfmt
 	@$(RUN) -m ruff check --quiet .
-	@$(RUN) -m mypy --no-error-summary $(TYPED)
+	@$(RUN) -m mypy --no-error-summary $(TYPED) docs/generate.py
+	@$(RUN) docs/generate.py --check
 	@if command -v shellcheck >/dev/null; then shellcheck $(SHELL_SCRIPTS); else echo "lint: no shellcheck"; fi
 	@if command -v shfmt >/dev/null; then shfmt -d $(SHELL_SCRIPTS); else echo "lint: no shfmt"; fi
 	@echo "lint: clean"

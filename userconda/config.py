@@ -191,7 +191,10 @@ class Config:
             self._set(key, value, f"{origin} file {path}")
 
     def _set(self, key: str, value: Any, origin: str) -> None:
-        self.values[key] = Value(_checked(SETTINGS[key], value, origin), origin)
+        checked, before = _checked(SETTINGS[key], value, origin), self.values[key]
+        if isinstance(checked, tuple) and before.value:
+            checked, origin = before.value + checked, f"{before.origin}, {origin}"
+        self.values[key] = Value(checked, origin)
 
 
 def _checked(setting: Setting, value: Any, origin: str) -> Any:

@@ -71,16 +71,20 @@ def _probe_directory(place: str) -> Iterator[int]:
     path = os.path.join(place, f"{fsops.PROBE_PREFIX}{platform.node()}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         os.mkdir(path, 0o700)
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as exc:
         raise fsops.not_writable(place, exc) from None
     try:
-        yield descriptor
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
     except NotEnoughSpace as exc:  # with the figures that only this directory can tell
         code = errno.EDQUOT if isinstance(exc, QuotaExceeded) else errno.ENOSPC
         raise fsops.not_writable(place, OSError(code, os.strerror(code))) from None
+    except OSError as exc:
+        raise fsops.not_writable(place, exc) from None
     finally:
-        os.close(descriptor)
         with contextlib.suppress(OSError):  # `recover` knows it by its name
             fsops.remove_tree(path)
 

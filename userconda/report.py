@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from userconda.units import format_bytes, format_count, format_seconds, printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.table import Table
 
     from userconda.cli.config import ConfigResult
     from userconda.cli.info import InfoResult
@@ -137,10 +137,14 @@ def _to_stderr(text: str) -> None:
         print(text.encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
 
 
-def _console() -> Console:
+def _print_table(table: Table) -> None:
+    """Folded to a terminal's width; whole lines for a pipe, whose reader looks for paths."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
+    with console.capture() as capture:
+        console.print(table)
+    _print("\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n")))
 
 
 # progress and questions -----------------------------------------------------------------------------------------
@@ -204,7 +208,7 @@ def ask_price(prices: Prices) -> bool:
     """Where links are refused: show what the choices cost, and ask. Ctrl-D and anything unknown mean no."""
     cost = f"{format_bytes(prices.own_copy.size_bytes)}, {format_count(prices.own_copy.inodes, 'inode')}"
     all_files = prices.files >= 0.95 * prices.all_files
-    which = "No file" if all_files else f"{format_count(prices.files, 'file')} of {prices.all_files:,}"
+    which = "No file" if all_files else f"{prices.files:,} of the {prices.all_files:,} files"
     verb = "can" if all_files else "cannot"
     _to_stderr(
         f"{which} of {printable(prices.source_name)} {verb} be hard-linked here: {prices.reason}.\n"
@@ -304,14 +308,15 @@ def _render_list(result: ListResult) -> None:
 
     table = Table(box=None, pad_edge=False, show_edge=False)
     for column in ("environment", "owner", "Python", "packages", "clone of", "where"):
-        table.add_column(column, justify="right" if column == "packages" else "left", no_wrap=column != "where")
+        table.add_column(column, justify="right" if column == "packages" else "left", no_wrap=column != "where", overflow="fold")
     for e in result.environments:
         parent = e.parent or ""
         if e.parent_state:
             parent += f" ({e.parent_state})"
         owner = f"{e.owner} (system)" if e.system else e.owner
         table.add_row(*map(_escape, (e.name, owner, e.python or "-", str(e.packages), parent, e.prefix)))
-    _console().print(table)
+    if result.environments:
+        _print_table(table)
     if not result.environments:
         _print("No environments yet: `ucenv clone SOURCE NAME` makes one.")
 
@@ -362,7 +367,7 @@ def _render_config(result: ConfigResult) -> None:
     table = Table(box=None, pad_edge=False, show_edge=False)
     columns = ["setting", "value", *(["from", "variable"] if result.show_origin else ["meaning"])]
     for column in columns:
-        table.add_column(column, no_wrap=column in ("setting", "variable"))
+        table.add_column(column, no_wrap=column in ("setting", "variable"), overflow="fold")
     for shown in result.settings:
         if isinstance(shown.value, list):
             value = ", ".join(shown.value) or "-"
@@ -370,7 +375,7 @@ def _render_config(result: ConfigResult) -> None:
             value = "-" if shown.value is None else str(shown.value)
         rest = (shown.origin, shown.variable) if result.show_origin else (shown.meaning,)
         table.add_row(*map(_escape, (shown.key, value, *rest)))
-    _console().print(table)
+    _print_table(table)
 
 
 def _render_recover(result: RecoverResult) -> None:

@@ -122,7 +122,8 @@ def at_a_terminal(site: Site, root: Path, answer: bytes, *options: str) -> tuple
 def test_the_question_has_the_reason_and_the_prices(site: Site, elsewhere: Path) -> None:
     _, shown = at_a_terminal(site, elsewhere, b"a\n")
     assert re.match(
-        r"No file of py3_powerai_1\.7\.0 can be hard-linked here: they are on another filesystem .*\(EXDEV\)\.\n"
+        r"\d+ of the \d+ files of py3_powerai_1\.7\.0 cannot be hard-linked here: "
+        r"they are on another filesystem .*\(EXDEV\)\.\n"
         r"  \[c\] own copy   [\d.]+ [kM]B, [\d,]+ inodes   independent; your next clone of it links to this one\n"
         r"  \[a\] abort\n"
         r"choice \[c/a\]: ",

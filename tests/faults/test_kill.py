@@ -8,7 +8,7 @@ import random
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -25,7 +25,7 @@ from userconda.recover import recover
 MODES = (None, LinkMode.COPY)
 
 #: Of one kind of operation in one module; a small clone has 600 in all.
-_MOST_OF_A_KIND = 14
+_MOST_OF_A_KIND = 8
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +36,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 def killed(scene: Scene, function: Callable[[], object], module: str, operation: str, nth: int, after: bool) -> None:
     """A call that fails has no afterwards: the next one's beforehand is the same moment."""
     stand_in = faulty(module, kill(calls={operation}, nth=nth, after=after))
+    died_of = None
     try:
         in_child(function, stand_in)
     except ChildKilled as dead:
-        assert dead.signal == signal.SIGKILL
-    else:
-        assert after
-        assert stand_in[module].matched[0] >= nth
+        died_of = dead.signal
+    assert died_of == signal.SIGKILL or (after and died_of is None and stand_in[module].matched[0] >= nth)
     scene.assert_source_unchanged()
 
 
@@ -114,9 +113,8 @@ def big_scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
 
 @pytest.fixture
-def forced_workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def forced_workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pool, "workers_for", lambda pool, operations: request.param)
-    yield
 
 
 @pytest.mark.parametrize("forced_workers", [2, 4], indirect=True, ids=["2 workers", "4 workers"])

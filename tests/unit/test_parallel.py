@@ -280,9 +280,7 @@ def test_signals_are_unblocked_again(pool: Pool) -> None:
 
 
 @pytest.mark.parametrize("forks", [0, 1])
-def test_a_limit_on_processes_leaves_fewer_workers(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch, forks: int
-) -> None:
+def test_a_limit_on_processes_leaves_fewer_workers(pool: Pool, monkeypatch: pytest.MonkeyPatch, forks: int) -> None:
     fork, made = os.fork, []
 
     def limited() -> int:
@@ -295,5 +293,5 @@ def test_a_limit_on_processes_leaves_fewer_workers(
     if forks:
         assert pool.map(range(20), square, MANY) == [n * n for n in range(20)]
     else:
-        with pytest.raises(UcenvError, match="worker process.*temporarily unavailable"):
+        with pytest.raises(UcenvError, match=r"worker process.*temporarily unavailable"):
             pool.map(range(20), square, MANY)

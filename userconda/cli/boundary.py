@@ -23,6 +23,11 @@ _BUG = 3
 
 
 class _Parser(argparse.ArgumentParser):
+    example = ""
+
+    def format_help(self) -> str:
+        return f"example:\n  {self.example}\n\n{super().format_help()}"
+
     def error(self, message: str) -> NoReturn:
         from userconda.errors import UsageError
 
@@ -33,9 +38,10 @@ def parser_for(command: str, module: Command) -> argparse.ArgumentParser:
     """A command's parser. Its help begins with an example."""
     parser = _Parser(
         prog=f"ucenv {command}",
-        description=f"example:\n  {module.EXAMPLE}\n\n{COMMANDS[command].capitalize()}.",
+        description=f"{COMMANDS[command][0].upper()}{COMMANDS[command][1:]}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.example = module.EXAMPLE
     module.add_arguments(parser)
     parser.add_argument("--root", metavar="DIR", help="your space (default: $SCRATCH/conda_local)")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout (schema ucenv/1)")
@@ -43,13 +49,13 @@ def parser_for(command: str, module: Command) -> argparse.ArgumentParser:
 
 
 def run(words: Sequence[str]) -> int:
-    command = next((word for word in words if not word.startswith("-")), "")
+    position = _command_position(words)
+    command = words[position] if position < len(words) else ""
     as_json = "--json" in words
     try:
         if command not in COMMANDS:
             return _general(words, command)
         module: Command = import_module(f"userconda.cli.{command}")
-        position = list(words).index(command)
         args = parser_for(command, module).parse_args([*words[:position], *words[position + 1 :]])
         if command != "env":
             _catch_signals()
@@ -72,6 +78,14 @@ def run(words: Sequence[str]) -> int:
         return _fail(command, exc, as_json)
 
 
+def _command_position(words: Sequence[str]) -> int:
+    """Options may stand before the command; only `--root` takes a word of its own."""
+    position = 0
+    while position < len(words) and words[position].startswith("-"):
+        position += 2 if words[position] == "--root" else 1
+    return position
+
+
 def _general(words: Sequence[str], command: str) -> int:
     """`ucenv`, `ucenv --help`, and words that are no command."""
     if command:
@@ -85,7 +99,7 @@ def _general(words: Sequence[str], command: str) -> int:
     width = max(map(len, COMMANDS))
     lines = [f"  {name.ljust(width)}  {meaning}" for name, meaning in COMMANDS.items()]
     text = (
-        "usage: ucenv COMMAND ...\n\nexample:\n  ucenv clone py3_powerai_1.7.0 mine\n\n"
+        "example:\n  ucenv clone py3_powerai_1.7.0 mine\n\nusage: ucenv COMMAND ...\n\n"
         "Clone, share and account for conda environments on clusters.\n\ncommands:\n"
         + "\n".join(lines)
         + "\n\n`ucenv COMMAND --help` shows an example first; `ucenv --version` the version.\n"
@@ -122,7 +136,7 @@ def _fail(command: str, exc: BaseException, as_json: bool) -> int:
         return _SIGNALLED
     if isinstance(exc, UcenvError):
         error = exc
-        report.show_error(command, error, as_json=as_json)
+        report.show_error(command if command in COMMANDS or as_json else "", error, as_json=as_json)
         return error.exit_code
     report.show_bug(command, exc, as_json=as_json)
     return _BUG

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 
 from userconda import recover, report
 from userconda.clone import Surroundings, clone
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> CloneResult:
     state = StateDirectory.beside(request.target_prefix)
     if not args.dry_run:
         recover.empty_trash_in_background(state)
-    return result
+    return replace(result, warnings=(*notes, *result.warnings)) if args.json else result
 
 
 def _request(args: argparse.Namespace, config: Config, source: Resolved) -> CloneRequest:
