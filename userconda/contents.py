@@ -11,7 +11,7 @@ from userconda.errors import SourceIncomplete
 from userconda.models import PrefixSnapshot
 from userconda.parallel import Pool
 from userconda.placeholder import find_origin, path_pattern
-from userconda.plan import Look
+from userconda.plan import ROOT_ONLY, Look
 
 #: Of this many bytes a file is read; larger ones are mapped, so that the search may stop before it has read them.
 _READ_BYTES = 1 << 18
@@ -64,7 +64,7 @@ def find_holding(snapshot: PrefixSnapshot, looks: Sequence[Look], prefixes: tupl
     needles = [os.fsencode(prefix) for prefix in prefixes]
     # One of two prefixes often begins like the other; a plain search for what they share is the fastest first answer.
     shortest = [n for n in needles if not any(other != n and n.startswith(other) for other in needles)]
-    whole_path = path_pattern(prefixes)
+    whole_path = path_pattern(prefixes, ROOT_ONLY if snapshot.is_base else ())
 
     def look(unit: Sequence[Look], advance: Callable[[int], None]) -> tuple[list[str], list[str]]:
         found, unreadable = [], []

@@ -430,7 +430,7 @@ class _Work:
             exact = self._retarget_exactly(step, data)
             if exact is not None:
                 return exact
-        rewritten = rewrite_content(data, self.plan.prefixes, self.target_prefix)
+        rewritten = rewrite_content(data, self.plan.prefixes, self.target_prefix, self.plan.staying)
         if rewritten.misfits:
             tally.warnings.append(
                 f"{printable(path)} still holds the source's path in {rewritten.misfits} "

@@ -296,6 +296,7 @@ class ClonePlan:
     """Everything that will be done, decided.
 
     Attributes:
+        staying: names below the source's prefix that the clone does not have and still means (a conda root's `envs`).
         records: conda-meta files that need work after the files are in place.
         pip_records: RECORD files of pip's that may list rewritten files.
         watched: directories whose listing must be the same afterwards: conda-meta, bin, site-packages.
@@ -306,6 +307,7 @@ class ClonePlan:
 
     request: CloneRequest
     prefixes: tuple[str, ...]
+    staying: frozenset[str]
     directories: tuple[DirectoryStep, ...]
     records: tuple[RecordStep, ...]
     pycs: tuple[PycStep, ...]

@@ -17,7 +17,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -42,6 +42,8 @@ _EXEC_SHEBANG: Final = re.compile(
     rb'(?:"(?P<quoted>/[^"\n]*)"|(?P<bare>/[^"\s]*))(?P<options>[^"\n]*?) "\$0" "\$@"'
     rb"(?: #'''\n|\n' '''\n)"
 )
+#: What sh would act on between double quotes, or Python between triple ones: no such path goes into a script's text.
+_SPECIAL: Final = re.compile(rb"""["$`\\]|'''""")
 _PYTHON_NAME: Final = re.compile(rb"python[0-9.]*t?\Z")
 _RATTLER_PYTHON_NAME: Final = re.compile(rb"python(?:\d+(?:\.\d+)?)?\Z")
 
@@ -76,7 +78,7 @@ def replace(data: bytes, placeholder: str, prefix: str, file_mode: FileMode, dia
     Raises:
         NoRoom: binary, and `prefix` is longer than the placeholder.
     """
-    if dialect is Dialect.RATTLER and file_mode is FileMode.TEXT:
+    if dialect is Dialect.RATTLER and file_mode is FileMode.TEXT and not _SPECIAL.search(os.fsencode(prefix)):
         return _replace_as_rattler(data, placeholder.encode(), os.fsencode(prefix))
     for encoding in ENCODINGS if dialect is Dialect.CONDA else ENCODINGS[:1]:
         old, new = placeholder.encode(encoding), _encoded(prefix, encoding)
@@ -250,10 +252,15 @@ def _makes(packed: bytes, placeholder: str, prefix: str, file_mode: FileMode, di
 # entry points and content nobody recorded -----------------------------------------------------------------------
 
 
-def path_pattern(prefixes: tuple[str, ...]) -> re.Pattern[bytes]:
-    """Matches any of the prefixes as a whole path: /opt/a, /opt/a/x and -I/opt/a, not /opt/a-b, /opt/ab, /mnt/opt/a."""
+def path_pattern(prefixes: tuple[str, ...], staying: Iterable[str] = ()) -> re.Pattern[bytes]:
+    """Matches any of the prefixes as a whole path: /opt/a, /opt/a/x and -I/opt/a, not /opt/a-b, /opt/ab, /mnt/opt/a.
+
+    Args:
+        staying: names below a prefix that stay where they are (`envs` of a conda root): /opt/a/envs/x does not match.
+    """
     names = sorted((os.fsencode(prefix) for prefix in prefixes), key=len, reverse=True)
-    return re.compile(_BEFORE + b"(?:" + b"|".join(map(re.escape, names)) + b")" + _AFTER)
+    below = b"".join(b"(?!/+%b%b)" % (re.escape(os.fsencode(name)), _AFTER) for name in sorted(staying))
+    return re.compile(_BEFORE + b"(?:" + b"|".join(map(re.escape, names)) + b")" + _AFTER + below)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,12 +275,14 @@ class Rewritten:
     misfits: int = 0
 
 
-def rewrite_content(data: bytes, prefixes: tuple[str, ...], target_prefix: str) -> Rewritten:
+def rewrite_content(
+    data: bytes, prefixes: tuple[str, ...], target_prefix: str, staying: Iterable[str] = ()
+) -> Rewritten:
     """Re-target a file that no record describes: at path boundaries only; in a binary only within C strings.
 
     A C string takes a path no longer than the one it holds: NULs after its terminator may be somebody's zeros.
     """
-    pattern, target = path_pattern(prefixes), os.fsencode(target_prefix)
+    pattern, target = path_pattern(prefixes, staying), os.fsencode(target_prefix)
     if is_text(data):
         rewritten = pattern.sub(lambda _: target, data)
         return Rewritten(_mend_shebang(data, rewritten, pattern, target))
@@ -324,7 +333,7 @@ def _mend_shebang(before: bytes, after: bytes, pattern: re.Pattern[bytes], targe
     # conda and distlib count the newline of a Python script's first line, conda not that of a package's script.
     if len(plain) + python <= MAX_SHEBANG and b" " not in moved:
         line = plain
-    elif python:
+    elif python and not _SPECIAL.search(moved):
         line = _exec_lines(moved, options)
     else:
         line = b"#!/usr/bin/env " + name + options

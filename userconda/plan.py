@@ -524,6 +524,7 @@ class _Planner:
         return ClonePlan(
             request=request,
             prefixes=self.prefixes,
+            staying=ROOT_ONLY if snapshot.is_base else frozenset(),
             directories=tuple(steps),
             records=tuple(
                 RecordStep(

@@ -116,7 +116,7 @@ def read_prefix(
         replacements=owned.replacements,
         no_link=frozenset(owned.no_link),
         nested=tuple(walk.skipped),
-        unreadable=tuple(sorted(walk.unreadable)),
+        unreadable=tuple(sorted({*walk.unreadable, *owned.unreadable})),
         site_packages=owned.site_packages,
         is_base=is_base,
     )
@@ -410,6 +410,7 @@ class _Owned:
     tracked: dict[str, int] = field(default_factory=dict)
     replacements: dict[str, Replacement] = field(default_factory=dict)
     no_link: set[str] = field(default_factory=set)
+    unreadable: list[str] = field(default_factory=list)
     site_packages: str | None = None
 
 
@@ -423,7 +424,13 @@ def _read_records(root_fd: int, prefix: str, owned: _Owned) -> None:
     for name in names:
         if not name.endswith(".json"):
             continue
-        record = read_record(root_fd, prefix, name)
+        try:
+            record = read_record(root_fd, prefix, name)
+        except FileOperation as exc:
+            if exc.errno != errno.EACCES:
+                raise
+            owned.unreadable.append(f"conda-meta/{name}")
+            continue
         number = len(owned.records)
         mtime_ns = os.stat(f"conda-meta/{name}", dir_fd=root_fd).st_mtime_ns
         owned.records.append(

@@ -74,7 +74,10 @@ def _probe_directory(place: str) -> Iterator[int]:
     except OSError as exc:
         raise fsops.not_writable(place, exc) from None
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as exc:
+            raise fsops.not_writable(place, exc) from None
         try:
             yield descriptor
         finally:
@@ -82,8 +85,6 @@ def _probe_directory(place: str) -> Iterator[int]:
     except NotEnoughSpace as exc:  # with the figures that only this directory can tell
         code = errno.EDQUOT if isinstance(exc, QuotaExceeded) else errno.ENOSPC
         raise fsops.not_writable(place, OSError(code, os.strerror(code))) from None
-    except OSError as exc:
-        raise fsops.not_writable(place, exc) from None
     finally:
         with contextlib.suppress(OSError):  # `recover` knows it by its name
             fsops.remove_tree(path)

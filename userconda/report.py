@@ -308,7 +308,12 @@ def _render_list(result: ListResult) -> None:
 
     table = Table(box=None, pad_edge=False, show_edge=False)
     for column in ("environment", "owner", "Python", "packages", "clone of", "where"):
-        table.add_column(column, justify="right" if column == "packages" else "left", no_wrap=column != "where", overflow="fold")
+        table.add_column(
+            column,
+            justify="right" if column == "packages" else "left",
+            no_wrap=column != "where",
+            overflow="fold",
+        )
     for e in result.environments:
         parent = e.parent or ""
         if e.parent_state:

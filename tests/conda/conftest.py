@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,25 +42,25 @@ class Conda:
         }
 
     def run(self, *words: str | Path) -> str:
-        return _output([self.root / "bin/conda", *words], self.environment)
+        return _output((self.root / "bin/conda", *words), self.environment)
 
     def json(self, *words: str | Path) -> Any:
         return json.loads(self.run(*words, "--json"))
 
     def change(self, command: str, prefix: Path, *words: str) -> None:
         """Run a command that changes an environment."""
-        sources = [] if command == "remove" else ["-c", self.channel.as_uri()]
-        self.run(command, "--yes", "--quiet", "--prefix", prefix, *sources, "--override-channels", *words)
+        channel = ["--channel", self.channel.as_uri(), "--override-channels"]
+        self.run(command, "--yes", "--quiet", "--prefix", prefix, *channel, *words)
 
     def python(self, script: str, stdin: str) -> str:
-        return _output([self.root / "bin/python", "-c", script], self.environment, stdin)
+        return _output((self.root / "bin/python", "-c", script), self.environment, stdin)
 
     def ucenv_clone(self, source: Path, target: Path) -> None:
-        command = [sys.executable, "-m", "userconda", "clone", source, "--prefix", target]
+        command = (sys.executable, "-m", "userconda", "clone", source, "--prefix", target)
         _output(command, self.environment | {"PYTHONPATH": str(CHECKOUT)})
 
 
-def _output(command: list[str | Path], environment: dict[str, str], stdin: str = "") -> str:
+def _output(command: Sequence[str | Path], environment: dict[str, str], stdin: str = "") -> str:
     done = subprocess.run(command, env=environment, input=stdin, cwd="/", capture_output=True, text=True)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout

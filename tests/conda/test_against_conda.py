@@ -36,7 +36,9 @@ for data, placeholder, prefix, mode in request["files"]:
         data = replace_long_shebang(mode, replace_prefix(mode, base64.b64decode(data), placeholder, prefix))
         answers.append(base64.b64encode(data).decode())
     except _PaddingError:
-        answers.append(None)
+        answers.append("no room")
+    except UnicodeDecodeError:  # a shebang that is not UTF-8: conda gives up
+        answers.append("undecodable")
 json.dump({"files": answers, "shebangs": list(map(generate_shebang_for_entry_point, request["shebangs"]))}, sys.stdout)
 """
 
@@ -75,8 +77,11 @@ def test_replacement_is_condas_own(conda: Conda) -> None:
     files = [[base64.b64encode(d).decode(), p, prefix, mode.value] for d, p, prefix, mode in cases]
     answers = ask(conda, files=files)["files"]
     changed = 0
+    assert answers.count("undecodable") < 100
     for (data, placeholder, prefix, mode), answer in zip(cases, answers, strict=True):
-        if answer is None:
+        if answer == "undecodable":
+            continue
+        if answer == "no room":
             with pytest.raises(NoRoom):
                 replace(data, placeholder, prefix, mode)
             continue
@@ -84,7 +89,7 @@ def test_replacement_is_condas_own(conda: Conda) -> None:
         assert replace(data, placeholder, prefix, mode) == installed
         changed += installed != data
     assert changed > len(cases) // 2
-    assert None in answers
+    assert "no room" in answers
 
 
 def test_an_entry_points_shebang_is_condas_own(conda: Conda) -> None:
@@ -166,24 +171,37 @@ def moved(files: dict[str, bytes], old: Path, new: Path) -> dict[str, bytes]:
     return files
 
 
+def shortens(prefix: Path) -> bool:
+    return " " in str(prefix) or len(f"#!{prefix}/bin/python3.11") > 127
+
+
+#: rattler indents it with a tab, conda with spaces; either keeps what it finds.
+ENTRY_POINT = "bin/odd"
+
+
 @pytest.mark.parametrize("depth", ["", "sp ace/", "a-rather-long-directory-name/" * 4, "é/"])
 def test_packages_files_are_as_their_installer_writes_them(
     conda: Conda, installer: str, source: Path, tmp_path: Path, depth: str
 ) -> None:
     target, fresh = tmp_path / f"{depth}target", tmp_path / f"{depth}fresh_"
+    # Where nothing was shortened at the source, nothing tells conda's files from rattler's; then conda's way is taken.
+    writer = install_with_conda if shortens(target) else INSTALLERS[installer]
     conda.ucenv_clone(source, target)
-    INSTALLERS[installer](conda, fresh)
+    writer(conda, fresh)
     cloned, installed = owned_files(target, fresh), moved(owned_files(fresh, fresh), fresh, target)
+    if installer == "rattler" and shortens(target):
+        del installed[ENTRY_POINT]
     assert {name for name in installed if cloned[name] != installed[name]} == set()
     assert len(installed) > 600
     assert sum(str(target).encode() in data for data in cloned.values()) > 15
 
 
-def test_packages_files_are_as_condas_clone_has_them(conda: Conda, source: Path, clone: Path) -> None:
+def test_packages_files_are_as_condas_clone_has_them(conda: Conda, installer: str, source: Path, clone: Path) -> None:
     by_conda = clone.with_name("conda")
     conda.run("create", "--yes", "--quiet", "--prefix", by_conda, "--clone", source)
     cloned, expected = owned_files(clone, by_conda), moved(owned_files(by_conda, by_conda), by_conda, clone)
-    assert {name for name in expected if cloned[name] != expected[name]} == set()
+    reworded = {ENTRY_POINT} if installer == "rattler" else set()
+    assert {name for name in expected if cloned[name] != expected[name]} == reworded
 
 
 def test_conda_lists_a_clone_like_its_source(conda: Conda, source: Path, clone: Path) -> None:
@@ -193,15 +211,23 @@ def test_conda_lists_a_clone_like_its_source(conda: Conda, source: Path, clone: 
 
 
 def test_conda_exports_a_clone_like_its_source(conda: Conda, source: Path, clone: Path) -> None:
-    exported = conda.run("env", "export", "--prefix", source)
-    assert exported.count("odd-") == len(NAMES) - 2
-    assert conda.run("env", "export", "--prefix", clone) == exported.replace(str(source), str(clone))
+    exported = conda.json("env", "export", "--prefix", source)
+    assert len(exported["dependencies"]) == len(NAMES)
+    assert conda.json("env", "export", "--prefix", clone) == exported | {"name": str(clone), "prefix": str(clone)}
 
 
-def test_conda_doctor_finds_no_altered_file(conda: Conda, clone: Path) -> None:
+def test_conda_doctor_says_of_a_clones_files_what_it_says_of_the_sources(
+    conda: Conda, source: Path, clone: Path
+) -> None:
     if "doctor" not in conda.run("--help"):
         raise Unavailable(f"{conda.root} has no `conda doctor`")
-    assert "There are no packages with altered files" in conda.run("doctor", "--prefix", clone)
+
+    def verdict(prefix: Path) -> list[str]:
+        report = conda.run("doctor", "--verbose", "--prefix", prefix).splitlines()
+        return [line for line in report if line.startswith("  ") or "altered files" in line or "Missing" in line]
+
+    assert "  share/odd/dangling-link" in verdict(source)
+    assert verdict(clone) == verdict(source)
 
 
 def test_conda_installs_into_a_clone(conda: Conda, source: Path, clone: Path) -> None:

@@ -42,6 +42,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(f"ucenv {__version__}")
         return 0
+    if words[:1] == ["env"] and len(words) <= 2 and not words[-1].startswith("-"):
+        # Every job script runs this: without a parser, whose import costs as many file system calls as Python's start.
+        from userconda.cli import env
+
+        try:
+            code = env.code(words[1] if len(words) == 2 else "", root=None)
+        except Exception:  # whatever it is, the boundary meets it again and says it
+            pass
+        else:
+            sys.stdout.write(code)
+            sys.stdout.flush()
+            return 0
     from userconda.cli import boundary
 
     return boundary.run(words)

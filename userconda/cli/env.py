@@ -31,15 +31,20 @@ def settings(config: Config) -> dict[str, str]:
     }
 
 
-def run(args: argparse.Namespace) -> str | EnvResult:
-    config = read_config({"root": args.root})
+def code(shell: str, root: str | None) -> str:
+    """The settings for a shell, which is detected where none is named."""
+    config = read_config({"root": root})
+    shell = shell or detect_shell(config.environment.get("SHELL", ""))
+    lines = [assignment(shell, name, value) + "\n" for name, value in settings(config).items()]
     if config.scratch_missing:
         print(f"ucenv env: $SCRATCH is not set; your space is {config.root}, in your home's quota", file=sys.stderr)
-    values = settings(config)
+    return "".join(lines)
+
+
+def run(args: argparse.Namespace) -> str | EnvResult:
     if args.json:
-        return EnvResult(values)
-    shell = args.shell or detect_shell(config.environment.get("SHELL", ""))
-    return "".join(assignment(shell, name, value) + "\n" for name, value in values.items())
+        return EnvResult(settings(read_config({"root": args.root})))
+    return code(args.shell or "", args.root)
 
 
 class EnvResult:
