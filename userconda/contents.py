@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 
-from userconda.errors import SourceIncomplete
+from userconda.errors import SourceChanged, SourceIncomplete
 from userconda.models import PrefixSnapshot
 from userconda.parallel import Pool
 from userconda.placeholder import find_origin, path_pattern
@@ -80,6 +80,8 @@ def find_holding(snapshot: PrefixSnapshot, looks: Sequence[Look], prefixes: tupl
                             found.append(path)
                     except PermissionError:
                         unreadable.append(path)
+                    except FileNotFoundError:
+                        raise SourceChanged(snapshot.prefix, (path,)) from None
             finally:
                 os.close(directory_fd)
             advance(len(part.names))

@@ -11,6 +11,7 @@ import csv
 import dataclasses
 import hashlib
 import io
+import itertools
 import os
 import posixpath
 import re
@@ -50,7 +51,7 @@ from userconda.models import (
     RecordStep,
 )
 from userconda.parallel import Pool
-from userconda.placeholder import Dialect, FileMode, find_origin, replace, rewrite_content
+from userconda.placeholder import Dialect, FileMode, dialect_for, find_origin, makes, replace, rewrite_content
 from userconda.plan import WRITTEN_LAST, partition
 from userconda.prefixes import open_prefix, read_file, reread_directory
 from userconda.records import FileChange, retarget_record
@@ -411,7 +412,7 @@ class _Work:
         source = fsops.open_source(step.name, source_fd, path)
         try:
             status = os.fstat(source)
-            data = fsops.read_all(source, status.st_size)
+            data = fsops.read_all(source, status.st_size, path)
             content = self._retarget(step, path, data, tally)
             if content == data:
                 fsops.write_new(step.name, target_fd, path, content, status, source, keep_mtime=True)
@@ -453,13 +454,14 @@ class _Work:
             if replacement.sha256 is not None:
                 origin = find_origin(data, prefixes, placeholder, mode, replacement.sha256)
                 if origin is not None:
-                    return replace(origin.packed, placeholder, self.target_prefix, mode, origin.dialect)
+                    dialect = dialect_for(self.target_prefix, mode, origin.dialect)
+                    return replace(origin.packed, placeholder, self.target_prefix, mode, dialect)
             for packed in _packed_files(step.packed, replacement.sha256):
-                for prefix in prefixes:
-                    for dialect in Dialect:
-                        # Only a file that still is what its package made of it may be made anew from the package.
-                        if replace(packed, placeholder, prefix, mode, dialect) == data:
-                            return replace(packed, placeholder, self.target_prefix, mode, dialect)
+                for prefix, written in itertools.product(prefixes, Dialect):
+                    # Only a file that still is what its package made of it may be made anew from the package.
+                    if makes(packed, placeholder, prefix, mode, written, data):
+                        dialect = dialect_for(self.target_prefix, mode, written)
+                        return replace(packed, placeholder, self.target_prefix, mode, dialect)
         return None
 
     # after the workers ------------------------------------------------------------------------------------------
@@ -528,7 +530,7 @@ class _Work:
             source = fsops.open_source(path, self.source_fd, path)
             try:
                 status = os.fstat(source)
-                data = fsops.read_all(source, status.st_size)
+                data = fsops.read_all(source, status.st_size, path)
             finally:
                 os.close(source)
             changes = {p: tally.changes[p] for p in step.rewritten if p in tally.changes}

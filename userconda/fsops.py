@@ -199,11 +199,19 @@ def create(name: str, target_fd: int, path: str) -> int:
         raise failure("creating", path, exc) from None
 
 
-def read_all(descriptor: int, size_bytes: int) -> bytes:
-    """A whole file; `size_bytes` is what it should have."""
+def read_all(descriptor: int, size_bytes: int, path: str = "") -> bytes:
+    """A whole file; `size_bytes` is what it should have.
+
+    Raises:
+        ChangedMeanwhile: it was written to while it was read.
+    """
+    before = os.fstat(descriptor)
     parts = []
     while chunk := os.read(descriptor, max(size_bytes + 1, 65536)):
         parts.append(chunk)
+    after = os.fstat(descriptor)
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise ChangedMeanwhile(path)
     return b"".join(parts)
 
 

@@ -78,7 +78,7 @@ def replace(data: bytes, placeholder: str, prefix: str, file_mode: FileMode, dia
     Raises:
         NoRoom: binary, and `prefix` is longer than the placeholder.
     """
-    if dialect is Dialect.RATTLER and file_mode is FileMode.TEXT and not _SPECIAL.search(os.fsencode(prefix)):
+    if dialect is Dialect.RATTLER and file_mode is FileMode.TEXT:
         return _replace_as_rattler(data, placeholder.encode(), os.fsencode(prefix))
     for encoding in ENCODINGS if dialect is Dialect.CONDA else ENCODINGS[:1]:
         old, new = placeholder.encode(encoding), _encoded(prefix, encoding)
@@ -93,6 +93,12 @@ def replace(data: bytes, placeholder: str, prefix: str, file_mode: FileMode, dia
                 first = first.replace(marker + old, marker + new.replace(space, escaped))
             data = (first + newline + rest).replace(old, new)
     return data if file_mode is FileMode.BINARY else shorten_shebang(data)
+
+
+def dialect_for(target_prefix: str, file_mode: FileMode, dialect: Dialect) -> Dialect:
+    """The dialect to write a clone's file in: its installer's, save that no path which sh would act on goes to sh."""
+    special = file_mode is FileMode.TEXT and _SPECIAL.search(os.fsencode(target_prefix))
+    return Dialect.CONDA if special else dialect
 
 
 def shorten_shebang(data: bytes) -> bytes:
@@ -237,12 +243,13 @@ def find_origin(
         for dialect, packed in invert(data, prefix, placeholder, file_mode):
             if hashlib.sha256(packed).hexdigest() == sha256:
                 # What one dialect leaves alone another replaces: the one that makes this very file wrote it.
-                makers = (d for d in Dialect if _makes(packed, placeholder, prefix, file_mode, d, data))
+                makers = (d for d in Dialect if makes(packed, placeholder, prefix, file_mode, d, data))
                 return Origin(packed, next(makers, dialect), prefix)
     return None
 
 
-def _makes(packed: bytes, placeholder: str, prefix: str, file_mode: FileMode, dialect: Dialect, data: bytes) -> bool:
+def makes(packed: bytes, placeholder: str, prefix: str, file_mode: FileMode, dialect: Dialect, data: bytes) -> bool:
+    """Whether an installer that follows that dialect makes these bytes of the packed ones."""
     try:
         return replace(packed, placeholder, prefix, file_mode, dialect) == data
     except NoRoom:

@@ -18,7 +18,8 @@ def format_bytes(size_bytes: int) -> str:
 
 def format_count(count: int, noun: str = "") -> str:
     """120584, "file" -> "120,584 files"."""
-    plural = "" if count == 1 or not noun else "s" if not noun.endswith("y") else "ies"
+    is_y = noun.endswith("y") and noun[-2:-1] not in "aeiou"
+    plural = "" if count == 1 or not noun else "ies" if is_y else "s"
     stem = noun[:-1] if plural == "ies" else noun
     return f"{count:,} {stem}{plural}".rstrip()
 

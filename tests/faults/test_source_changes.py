@@ -11,6 +11,7 @@ import pytest
 
 from demo.packages import SITE_PACKAGES
 from tests.faults import Scene, make_scene
+from tests.support.faults import FaultyOs
 from tests.support.relation import leftovers
 from userconda import clone as clone_module
 from userconda import execute, fsops
@@ -54,7 +55,7 @@ def rewrite(directory: Path, name: str) -> None:
 MOMENTS: dict[str, tuple[Any, str]] = {
     "after the listing": (clone_module, "make_plan"),
     "after planning": (execute, "_build"),
-    "after the files": (execute, "_retarget_pip_record"),
+    "after the files": (execute._Work, "followers"),
     "just before the check": (execute, "reread_directory"),
 }
 
@@ -120,7 +121,26 @@ def test_a_directory_that_vanishes_before_its_turn(scene: Scene, monkeypatch: py
     scene.assert_nothing_left()
 
 
-@pytest.mark.parametrize("name", ["etc/odd.conf", "share/odd/not-linked"])
+def test_a_file_rewritten_while_it_is_read(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that holds the prefix: its bytes pass through us."""
+    name, read = "etc/odd.conf", os.read
+
+    def rewritten_between(descriptor: int, count: int) -> bytes:
+        data = read(descriptor, count)
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith(name):
+            (scene.source / name).write_text("another text, longer than the old one" * 20)
+        return data
+
+    stand_in = FaultyOs(counted=())
+    stand_in.read = rewritten_between
+    monkeypatch.setattr(fsops, "os", stand_in)
+    with pytest.raises(SourceChanged) as caught:
+        scene.clone()
+    assert caught.value.paths == (name,)
+    scene.assert_nothing_left()
+
+
+@pytest.mark.parametrize("name", ["share/odd/not-linked", "share/odd/nul.dat"])
 def test_a_file_rewritten_while_it_is_copied(scene: Scene, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     finish = fsops.finish
 

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clone.sites import Site, make_site
+from tests.support import Unavailable, filesystems
+from userconda.cli import main
+
+
+@dataclass(frozen=True)
+class Run:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Cluster:
+    """A site, and a user at its prompt."""
+
+    site: Site
+    environment: dict[str, str]
+    capsys: pytest.CaptureFixture[str]
+
+    @property
+    def root(self) -> Path:
+        return self.site.space
+
+    def __call__(self, *words: str) -> Run:
+        self.capsys.readouterr()
+        code = main(words)
+        return Run(code, *self.capsys.readouterr())
+
+    def process(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "userconda", *words]
+        return subprocess.Popen(command, env=self.environment, text=True, stderr=subprocess.PIPE, **options)
+
+
+@pytest.fixture
+def ucenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cluster]:
+    site = make_site(tmp_path)
+    (tmp_path / "home").mkdir()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path / "home"),
+        "SCRATCH": str(tmp_path / "scratch"),
+        "SHELL": "/bin/bash",
+        "UCENV_CONDA_ROOT": str(site.conda.root),
+    }
+    for name in list(os.environ):
+        if not name.startswith("PYTEST"):
+            monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield Cluster(site, environment, capsys)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A directory on another filesystem than pytest's."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        raise Unavailable("needs /dev/shm, writable")
+    with filesystems.scratch_directory(memory) as path:
+        yield path

@@ -1,0 +1,329 @@
+"""What every command has in common: help, JSON, exit codes, and what becomes of a bug."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cluster
+from tests.support import Unavailable
+from userconda import __version__, errors
+from userconda.cli import COMMANDS, main
+
+#: Words with which each command succeeds, and with which it fails.
+GOOD = {
+    "setup": ["setup"],
+    "env": ["env", "bash"],
+    "clone": ["clone", "py3_powerai_1.7.0", "mine"],
+    "list": ["list"],
+    "info": ["info", "py3_powerai_1.7.0"],
+    "recover": ["recover"],
+    "config": ["config"],
+}
+BAD = {
+    "setup": ["setup", "--nonsense"],
+    "env": ["env", "nosuchshell"],
+    "clone": ["clone", "nothing", "mine"],
+    "list": ["list", "--nonsense"],
+    "info": ["info", "nothing"],
+    "recover": ["recover", "/nowhere/at/all"],
+    "config": ["config", "--nonsense"],
+}
+ENVELOPE = ["schema", "command", "ok", "result", "warnings", "error"]
+
+
+def test_every_command_is_tested() -> None:
+    assert GOOD.keys() == BAD.keys() == COMMANDS.keys()
+
+
+# help -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_begins_with_an_example(ucenv: Cluster, command: str, word: str) -> None:
+    run = ucenv(command, word)
+    example = import_module(f"userconda.cli.{command}").EXAMPLE
+    assert run.out.startswith(f"example:\n  {example}\n")
+    assert (run.code, run.err) == (0, "")
+
+
+def test_the_general_help_begins_with_an_example_and_lists_every_command(ucenv: Cluster) -> None:
+    run = ucenv("--help")
+    assert run.out.startswith("example:\n  ucenv clone ")
+    assert re.findall(r"^  (\w+)  +\w", run.out, re.M) == list(COMMANDS)
+    assert run.code == 0
+
+
+def test_no_command_at_all_is_a_usage_error(ucenv: Cluster) -> None:
+    run = ucenv()
+    assert (run.code, run.out) == (2, "")
+    assert "commands:" in run.err
+
+
+@pytest.mark.parametrize(("word", "hint"), [("clon", "did you mean `ucenv clone`?"), ("xyzzy", "`ucenv --help`")])
+def test_an_unknown_command_gets_a_suggestion(ucenv: Cluster, word: str, hint: str) -> None:
+    run = ucenv(word)
+    assert run.code == 2
+    assert run.err.startswith(f"ucenv: there is no command '{word}'\n")
+    assert hint in run.err
+
+
+@pytest.mark.parametrize("word", ["--version", "-V"])
+def test_version(ucenv: Cluster, word: str) -> None:
+    assert ucenv(word).out == f"ucenv {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["--json", "list"], ["list", "--json"], ["--root", "/nowhere", "list", "--json"]])
+def test_options_may_stand_before_the_command(ucenv: Cluster, words: list[str]) -> None:
+    assert ucenv(*words).json["command"] == "list"
+
+
+def test_an_option_value_that_is_a_commands_name_is_a_value(ucenv: Cluster) -> None:
+    assert ucenv("--root", "/list", "list", "--json").json["ok"] is True
+
+
+# JSON -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_envelope_of_success(ucenv: Cluster, command: str) -> None:
+    run = ucenv(*GOOD[command], "--json")
+    assert list(run.json) == ENVELOPE
+    assert (run.json["schema"], run.json["command"], run.json["ok"]) == ("ucenv/1", command, True)
+    assert (run.json["error"], run.code, run.err) == (None, 0, "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_envelope_of_failure(ucenv: Cluster, command: str) -> None:
+    run = ucenv(*BAD[command], "--json")
+    assert list(run.json) == ENVELOPE
+    assert (run.json["schema"], run.json["command"], run.json["ok"]) == ("ucenv/1", command, False)
+    assert (run.json["result"], run.err) == (None, "")
+    assert list(run.json["error"]) == ["code", "exit_code", "message", "hints", "details"]
+    assert run.json["error"]["exit_code"] == run.code
+
+
+RESULT_KEYS = {
+    "setup": "checks dry_run job_script made root",
+    "env": "variables",
+    "clone": "bytes directories dry_run fallbacks files inodes left_out link_mode own_copy predicted seconds source_prefix "
+    "target_prefix thin writable_shared_files",
+    "list": "environments",
+    "info": "directories files missing_files name owner owners packages parent parent_prefix parent_state pip_packages "
+    "prefix python records system writable",
+    "recover": "directory dry_run problems runs trash_removed",
+    "config": "files settings",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_keys_of_a_result_are_a_contract(ucenv: Cluster, command: str) -> None:
+    assert " ".join(sorted(ucenv(*GOOD[command], "--json").json["result"])) == RESULT_KEYS[command]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_failure_in_text_is_on_stderr_alone(ucenv: Cluster, command: str) -> None:
+    run = ucenv(*BAD[command])
+    assert run.out == ""
+    assert run.err.startswith(f"ucenv {command}: ")
+    assert "Traceback" not in run.err
+
+
+# exit codes -----------------------------------------------------------------------------------------------------
+
+ERRORS: list[tuple[errors.UcenvError, int, str]] = [
+    (errors.UsageError("text"), 2, "usage"),
+    (errors.ConfigError("text"), 2, "config"),
+    (errors.EnvironmentNotFound("x"), 10, "environment_not_found"),
+    (errors.NotAPrefix("/x"), 11, "not_a_prefix"),
+    (errors.SourceIncomplete("/x", ("a",)), 12, "source_incomplete"),
+    (errors.NoSystemConda(), 13, "no_system_conda"),
+    (errors.TargetExists("/x"), 20, "target_exists"),
+    (errors.PrefixInUse("/x", ("a.c~",)), 21, "prefix_in_use"),
+    (errors.SourceChanged("/x", ("a",)), 22, "source_changed"),
+    (errors.UnsafeName("..", "reason"), 23, "unsafe_name"),
+    (errors.LockTimeout("/x", "pid 1"), 24, "lock_timeout"),
+    (errors.NotEnoughSpace("/x", 2, 1), 30, "not_enough_space"),
+    (errors.NotEnoughInodes("/x", 2, 1), 31, "not_enough_inodes"),
+    (errors.QuotaExceeded("/x", 2, 1), 32, "quota_exceeded"),
+    (errors.TooDear("x", "reason", "1 GB"), 33, "too_dear"),
+    (errors.CorruptRecord("/x", "reason"), 40, "corrupt_record"),
+    (errors.PlaceholderTooShort("a", "/x", 255), 41, "placeholder_too_short"),
+    (errors.PathEscapesPrefix("/x", "../y"), 42, "path_escapes_prefix"),
+    (errors.VerificationFailed("/x", "reason"), 43, "verification_failed"),
+    (errors.FileOperation("copy", "/x", 5), 50, "file_operation"),
+    (errors.LinksRequired("x", 2, "reason"), 51, "links_required"),
+    (errors.SpaceNotWritable("/x", 13), 52, "space_not_writable"),
+    (errors.InterruptedRun("/x", "reason"), 60, "interrupted_run"),
+    (errors.WorkerDied(1), 61, "worker_died"),
+    (errors.UnsupportedShell("x", ("bash",)), 70, "unsupported_shell"),
+]
+
+
+def _subclasses(cls: type[errors.UcenvError]) -> set[type[errors.UcenvError]]:
+    return {sub for direct in cls.__subclasses__() for sub in {direct, *_subclasses(direct)}}
+
+
+def test_every_error_is_tested() -> None:
+    assert {type(error) for error, *_ in ERRORS} == _subclasses(errors.UcenvError)
+
+
+@pytest.mark.parametrize(("error", "exit_code", "code"), ERRORS, ids=[code for *_, code in ERRORS])
+def test_every_error_has_its_exit_code(
+    ucenv: Cluster, monkeypatch: pytest.MonkeyPatch, error: errors.UcenvError, exit_code: int, code: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("userconda.cli.list.list_environments", fail)
+    assert ucenv("list").code == exit_code
+    assert ucenv("list").err.startswith(f"ucenv list: {error.message}\n")
+    answer = ucenv("list", "--json").json["error"]
+    assert (answer["code"], answer["exit_code"], answer["message"]) == (code, exit_code, error.message)
+
+
+@pytest.mark.parametrize("signal_number", [2, 15])
+def test_an_interrupt_is_130(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch, signal_number: int) -> None:
+    def interrupted(*_: object) -> None:
+        os.kill(os.getpid(), signal_number)
+
+    monkeypatch.setattr("userconda.cli.list.list_environments", interrupted)
+    assert ucenv("list").code == 130
+
+
+def test_an_interrupt_in_json(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        os.kill(os.getpid(), 15)
+
+    monkeypatch.setattr("userconda.cli.list.list_environments", interrupted)
+    assert ucenv("list", "--json").json["error"]["code"] == "interrupted"
+
+
+# a bug ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def buggy(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
+    def bug(*_: object) -> None:
+        raise ZeroDivisionError("the cause")
+
+    monkeypatch.setattr("userconda.cli.list.list_environments", bug)
+    (tmp_path / "logs").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "logs"))
+    return ucenv
+
+
+def test_a_bug_is_one_line_and_a_log(buggy: Cluster, tmp_path: Path) -> None:
+    run = buggy("list")
+    (log,) = (tmp_path / "logs").iterdir()
+    assert (run.code, run.out) == (3, "")
+    assert run.err == f"ucenv list: this is a bug in ucenv (ZeroDivisionError); please report it with {log}\n"
+
+
+def test_the_log_of_a_bug_has_traceback_and_versions(buggy: Cluster, tmp_path: Path) -> None:
+    buggy("list")
+    (log,) = (tmp_path / "logs").iterdir()
+    text = log.read_text()
+    assert text.startswith(f"ucenv {__version__}\nPython {sys.version}")
+    assert "Traceback (most recent call last)" in text
+    assert "ZeroDivisionError: the cause" in text
+
+
+def test_a_bug_in_json(buggy: Cluster, tmp_path: Path) -> None:
+    run = buggy("list", "--json")
+    (log,) = (tmp_path / "logs").iterdir()
+    assert (run.code, run.err) == (3, "")
+    assert run.json["error"]["code"] == "bug"
+    assert str(log) in run.json["error"]["message"]
+
+
+def test_a_bug_where_no_log_can_be_written(buggy: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "logs").rmdir()
+    run = buggy("list")
+    assert run.code == 3
+    assert "could not be written" in run.err
+    assert "Traceback" not in run.err
+
+
+# pipes ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [*GOOD.values(), ["list", "--json"], ["--help"], ["--version"], ["clone", "--help"]])
+def test_a_reader_that_has_gone_is_no_error(ucenv: Cluster, words: list[str]) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with ucenv.process(*words, stdout=write_end) as process:
+        os.close(write_end)
+        _, shown = process.communicate(timeout=60)
+    assert "Traceback" not in shown
+    assert "rror" not in shown
+    assert process.returncode in (0, 141)
+
+
+def test_stderr_that_is_closed_is_no_error(ucenv: Cluster) -> None:
+    command = f"exec {sys.executable} -m userconda clone nothing mine 2>&-"
+    run = subprocess.run(
+        ["/bin/sh", "-c", command], env=ucenv.environment, capture_output=True, timeout=60, check=False
+    )
+    assert (run.returncode, run.stdout) == (10, b"")
+
+
+@pytest.mark.parametrize("words", [["list"], ["clone", "py3_powerai_1.7.0", "mine"], ["nonsense"]])
+def test_as_a_process(ucenv: Cluster, words: list[str]) -> None:
+    """The exit code, and nothing on stderr that was not meant for it."""
+    with ucenv.process(*words, stdout=subprocess.PIPE) as process:
+        _, shown = process.communicate(timeout=60)
+    assert process.returncode == (2 if words == ["nonsense"] else 0)
+    assert all(line.startswith(("note: ", "ucenv: ", "  ")) for line in shown.splitlines())
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8"])
+@pytest.mark.parametrize("words", [["list"], ["list", "--json"], ["info", "café ☕"]])
+def test_names_in_any_locale(ucenv: Cluster, locale: str, words: list[str]) -> None:
+    ucenv("clone", "py3_powerai_1.7.0", "café ☕", "--quiet")
+    environment = {**ucenv.environment, "LC_ALL": locale, "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    run = subprocess.run([sys.executable, "-m", "userconda", *words], env=environment, capture_output=True, check=False)
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert b"caf" in run.stdout
+
+
+# speed ----------------------------------------------------------------------------------------------------------
+
+
+def _file_system_calls(tmp: Path, environment: dict[str, str], code: str) -> int:
+    """Each of them is a round trip where Python lies on a network filesystem."""
+    strace = shutil.which("strace")
+    if strace is None:
+        raise Unavailable("needs strace", tool="strace")
+    log = tmp / "strace"
+    command = [strace, "-f", "-qq", "-e", "trace=%file,%desc", "-o", log, sys.executable, "-I", "-c", code]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if run.returncode and "ptrace" in run.stderr.lower():
+        raise Unavailable(f"strace: {run.stderr.strip()}")
+    run.check_returncode()
+    return len(log.read_text().splitlines())
+
+
+@pytest.mark.parametrize("words", [["--version"], ["env", "bash"]])
+def test_what_runs_in_every_job_script_is_cheap(ucenv: Cluster, tmp_path: Path, words: list[str]) -> None:
+    code = f"import sys; from userconda.cli import main; sys.exit(main({words!r}))"
+    for _ in range(2):  # the first run may write .pyc files
+        ours = _file_system_calls(tmp_path, ucenv.environment, code)
+    assert ours <= 3 * _file_system_calls(tmp_path, ucenv.environment, "pass")
+
+
+def test_main_takes_its_words_from_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ucenv", "--version"])
+    assert main() == 0
+    assert capsys.readouterr().out == f"ucenv {__version__}\n"

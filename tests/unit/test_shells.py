@@ -1,0 +1,95 @@
+"""Code that `ucenv env` prints, run by the real shells: every value arrives as it was."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support import Unavailable
+from userconda.errors import UnsupportedShell
+from userconda.shells import SUPPORTED, assignment, detect_shell
+
+SHELLS = {
+    "bash": ("--norc", "--noprofile"),
+    "dash": (),
+    "zsh": ("-f",),
+    "ksh": (),
+    "mksh": (),
+    "tcsh": ("-f",),
+    "fish": ("--no-config",),
+}
+
+VALUES = {
+    "plain": "/scratch/user/conda_local/envs:/opt/conda/envs",
+    "empty": "",
+    "spaces": "  two  words ",
+    "single quote": "it's '' here'",
+    "double quote": 'say "x"',
+    "dollar": "$HOME ${PATH} $(echo no) $$",
+    "backquote": "`echo no`",
+    "semicolons": "a;b && c | d > /nowhere & # e",
+    "bang": "wow! !! !x !$",
+    "backslash": "a\\b \\n \\\\ \\' end\\",
+    "backslash and bang": "\\! \\\\!",
+    "pattern": "* ? [a-z] {b,c} ~",
+    "newline": "one\ntwo\n\nthree",
+    "tab": "a\tb",
+    "unicode": "é 世界 🐍",
+    "percent": "%s %n 100%",
+    "not utf-8": os.fsdecode(b"/data/\xff\xfe"),
+}
+
+
+def run(shell: str, code: str, tmp_path: Path) -> bytes:
+    program = shutil.which(shell)
+    if program is None:
+        raise Unavailable(f"needs {shell}", tool=shell)
+    script = tmp_path / "script"
+    script.write_bytes(os.fsencode(f"{code}\nenv -0\n"))
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run([program, *SHELLS[shell], script], env=environment, capture_output=True, check=True)
+    assert done.stderr == b""
+    return done.stdout
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_value_arrives_as_it_was(shell: str, value: str, tmp_path: Path) -> None:
+    code = assignment(shell, "UCENV_TEST_VALUE", value)
+    assert b"UCENV_TEST_VALUE=" + os.fsencode(value) in run(shell, code, tmp_path).split(b"\0")
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+@pytest.mark.parametrize("shell", ["bash", "dash", "zsh", "ksh", "mksh"])
+def test_a_value_arrives_through_eval(shell: str, value: str, tmp_path: Path) -> None:
+    printed = tmp_path / "printed"
+    printed.write_bytes(os.fsencode(assignment(shell, "UCENV_TEST_VALUE", value) + "\n"))
+    out = run(shell, f'eval "$(cat {printed})"', tmp_path)
+    assert b"UCENV_TEST_VALUE=" + os.fsencode(value) in out.split(b"\0")
+
+
+@pytest.mark.parametrize("shell", SUPPORTED)
+def test_a_variable_is_set_in_the_words_of_the_shell(shell: str) -> None:
+    words = {"csh": "setenv X 'v'", "tcsh": "setenv X 'v'", "fish": "set -gx X 'v'"}
+    assert assignment(shell, "X", "v") == words.get(shell, "export X='v'")
+
+
+def test_a_shell_without_code_is_refused() -> None:
+    with pytest.raises(UnsupportedShell) as caught:
+        assignment("powershell", "X", "v")
+    assert (caught.value.shell, caught.value.supported) == ("powershell", SUPPORTED)
+
+
+def test_the_login_shell_counts_where_none_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> tuple[str, str]:
+        raise RuntimeError
+
+    monkeypatch.setattr("shellingham.detect_shell", fail)
+    assert detect_shell("/usr/bin/fish") == "fish"
+
+
+def test_the_detected_shell_counts_before_the_login_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("zsh", "/bin/zsh"))
+    assert detect_shell("/usr/bin/fish") == "zsh"
