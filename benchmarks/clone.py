@@ -71,14 +71,25 @@ def beside_conda(bench: Bench) -> None:
     offline = ["--yes", "--quiet", "--offline", "--override-channels", "--channel", channel.as_uri()]
     names = [f"synthetic-{number:03}" for number in range(CONDA_PACKAGES)]
     bench.say("installing an environment with conda")
-    measure.timed([conda, "create", *offline, "--prefix", source, *names], env, bench.directory)
+    create: list[str | Path] = [conda, "create", *offline, "--prefix", source, *names]
+    measure.timed(create, env, bench.directory)
 
     def ucenv() -> float:
         return measure.timed(measure.clone_command(source, bench.fresh("space")), env, bench.directory)
 
     def conda_clone() -> float:
         target = directory / "envs" / bench.fresh("clone").name
-        argv = [conda, "create", "--yes", "--quiet", "--offline", "--clone", source, "--prefix", target]
+        argv: list[str | Path] = [
+            conda,
+            "create",
+            "--yes",
+            "--quiet",
+            "--offline",
+            "--clone",
+            source,
+            "--prefix",
+            target,
+        ]
         return measure.timed(argv, env, bench.directory)
 
     version = subprocess.run([conda, "--version"], env=env, capture_output=True, text=True, check=True).stdout.strip()

@@ -84,12 +84,13 @@ class Bench:
         *,
         note: str = "",
         pairs: int | None = None,
+        warm_up: bool = True,
     ) -> Row:
         """Measure subject and baseline in turns, after a run of each that does not count: A B, B A, A B ..."""
         (name, measure), (baseline_name, measure_baseline) = subject, baseline
         pairs = pairs or self.options.pairs
         measured: list[tuple[float, float]] = []
-        for number in range(pairs + 1):
+        for number in range(0 if warm_up else 1, pairs + 1):
             # Who comes second finds what the first has left in the caches, and in the journal.
             if number % 2:
                 second = measure_baseline()
@@ -155,22 +156,38 @@ def settle(directory: Path) -> None:
     subprocess.run(["sync", "-f", directory], check=True)
 
 
-def python(code: str, *arguments: str | Path) -> list[str]:
+def python(code: str, *arguments: str | Path) -> list[str | Path]:
     """A Python that has this checkout's `demo`."""
     checkout = Path(__file__).resolve().parents[1]
     start = f"import sys; sys.path.insert(0, {str(checkout)!r}); {code}"
-    return [sys.executable, "-c", start, *map(str, arguments)]
+    return [sys.executable, "-c", start, *arguments]
 
 
-def make_environment(root: Path, files: int, directories: int, *, fill_cache: bool = False) -> Path:
-    """demo.make_big_environment in a process of its own: a large parent would show in what is forked from it."""
+#: A package has so many files, on average, in the environment that the big one is like.
+_FILES_A_PACKAGE = 480
+
+
+def make_environment(
+    root: Path,
+    files: int,
+    directories: int,
+    *,
+    fill_cache: bool = False,
+    packages: int | None = None,
+    within: Sequence[str | Path] = (),
+) -> Path:
+    """demo.make_big_environment in a process of its own: a large parent would show in what is forked from it.
+
+    `within` is a command that runs it.
+    """
     code = (
-        "from pathlib import Path; import os, demo; root, files, directories, fill = sys.argv[1:];"
-        "demo.make_big_environment(Path(root), int(files), int(directories), fill_cache=fill == 'yes'); os._exit(0)"
+        "from pathlib import Path; import os, demo; root, files, directories, packages, fill = sys.argv[1:];"
+        "demo.make_big_environment(Path(root), int(files), int(directories), packages=int(packages), "
+        "fill_cache=fill == 'yes'); os._exit(0)"
     )
-    root.mkdir(parents=True)
-    arguments = (root, str(files), str(directories), "yes" if fill_cache else "no")
-    subprocess.run(python(code, *arguments), check=True)
+    packages = packages or max(1, min(250, files // _FILES_A_PACKAGE))
+    arguments = (root, str(files), str(directories), str(packages), "yes" if fill_cache else "no")
+    subprocess.run([*within, *python(code, *arguments)], check=True)
     return root / "envs" / "big"
 
 

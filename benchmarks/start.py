@@ -36,7 +36,7 @@ def calls_of(argv: list[str], env: dict[str, str]) -> int:
     subprocess.run(argv, env=env, check=True, capture_output=True)  # writes what .pyc are missing
     with tempfile.TemporaryDirectory() as directory:
         output = Path(directory, "trace")
-        strace = ["strace", "-f", "-qq", "-e", "trace=%file,%desc", "-e", "signal=none", "-o", output]
+        strace = ["strace", "-f", "-qq", "-e", "trace=%file,%desc", "-e", "signal=none", "-o", str(output)]
         done = subprocess.run([*strace, *argv], env=env, capture_output=True, text=True, check=False)
         if done.returncode or not output.exists():
             raise Skipped(f"strace: {done.stderr.strip()}")

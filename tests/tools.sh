@@ -11,10 +11,13 @@ acl           | command -v setfacl
 attr          | command -v setfattr
 btrfs-progs   | command -v mkfs.btrfs
 e2fsprogs     | command -v mkfs.ext4
+fish          | command -v fish
 fuse3         | command -v fusermount3
 gcc           | command -v gcc
+ksh93u+m      | command -v ksh
 libc6-dev     | echo "#include <stdio.h>" | gcc -x c -E -o /dev/null -
 libfuse3-dev  | pkg-config --exists fuse3
+mksh          | command -v mksh
 mount         | command -v losetup
 passwd        | command -v useradd
 pkg-config    | command -v pkg-config
@@ -22,8 +25,10 @@ procps        | command -v sysctl
 shellcheck    | command -v shellcheck
 shfmt         | command -v shfmt
 strace        | command -v strace
+tcsh          | command -v tcsh
 util-linux    | command -v setpriv
 xfsprogs      | command -v mkfs.xfs
+zsh           | command -v zsh
 '
 
 missing_packages() {

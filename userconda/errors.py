@@ -7,6 +7,7 @@ from this module. Exit codes are grouped: 10 not found, 20 conflict, 30 capacity
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -399,6 +400,10 @@ class VerificationFailed(UcenvError):
     def message(self) -> str:
         return f"{printable(self.path)}: {self.reason}"
 
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("nothing was left behind; please report what it says",)
+
 
 # 50: filesystem --------------------------------------------------------------------------------------------
 
@@ -416,6 +421,18 @@ class FileOperation(UcenvError):
     @property
     def message(self) -> str:
         return f"{self.operation} of {printable(self.path)} failed: {os.strerror(self.errno)}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        advice = {
+            errno.EACCES: "ask the owner of that path for access",
+            errno.EPERM: "ask the owner of that path for access",
+            errno.EROFS: "that filesystem is mounted read-only; give another place with --root or --prefix",
+            errno.EIO: "the filesystem or its server failed; tell your administrators",
+            errno.ESTALE: "the file server lost the file; try again",
+            errno.ENAMETOOLONG: "choose a shorter name, or a shorter place with --root or --prefix",
+        }
+        return (advice.get(self.errno, "try again; if it fails again, tell your administrators what it says"),)
 
 
 @dataclass(eq=False)

@@ -770,7 +770,9 @@ def _sign(name: str, directory_fd: int) -> None:
 
 
 def _listing(directory: Directory) -> object:
-    entries = sorted(zip(directory.names, directory.size_bytes, directory.mtimes_ns, directory.inodes, strict=True))
+    # Not the inodes: link(2) gives a file of an overlay's lower layer another one. A file that was replaced shows in
+    # the directory's own time.
+    entries = sorted(zip(directory.names, directory.size_bytes, directory.mtimes_ns, strict=True))
     return directory.mtime_ns, entries, sorted(directory.symlinks), sorted(directory.children)
 
 

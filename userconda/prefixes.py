@@ -32,7 +32,15 @@ from userconda.models import Directory, FileClass, PrefixSnapshot, RecordInfo, R
 from userconda.parallel import Pool
 from userconda.placeholder import FileMode
 from userconda.plan import ROOT_ONLY
-from userconda.records import PathEntry, PrefixRecord, installed_paths, parse_paths, parse_record, site_packages_of
+from userconda.records import (
+    PathEntry,
+    PrefixRecord,
+    installed_paths,
+    packed_paths,
+    parse_paths,
+    parse_record,
+    site_packages_of,
+)
 
 #: Enough subtrees for the workers to share evenly, few enough to be numbered in one pipe.
 _MOST_SUBTREES: Final = 800
@@ -469,11 +477,14 @@ def _complete_replacements(owned: _Owned, package_caches: Sequence[str]) -> None
         return
     told = {number: _packed_entries(package_directories(owned.records[number], package_caches)) for number in unknown}
     for path, replacement in owned.replacements.items():
-        entry = told.get(replacement.record, {}).get(replacement.packed_path)
+        known = told.get(replacement.record, {})
+        # mamba's records name a noarch package's files as installed, the package as packed.
+        names = packed_paths(replacement.packed_path, owned.site_packages)
+        entry = next((known[name] for name in names if name in known), None)
         if replacement.placeholder is None and entry is not None and entry.prefix_placeholder:
             mode = FileMode(entry.file_mode) if entry.file_mode in ("text", "binary") else None
             owned.replacements[path] = dataclasses.replace(
-                replacement, placeholder=entry.prefix_placeholder, file_mode=mode
+                replacement, placeholder=entry.prefix_placeholder, file_mode=mode, packed_path=entry.path
             )
 
 

@@ -148,9 +148,11 @@ def reason_for(link_errno: int, kind: FileClass | None, source: str, target: str
         return "the kernel refuses a link (EPERM): the files are immutable, or the filesystem has no hard links"
     if link_errno == errno.EXDEV:
         source_filesystem, target_filesystem = filesystem_of(source), filesystem_of(target)
-        if source_filesystem != target_filesystem:
+        if source_filesystem != target_filesystem and os.stat(source).st_dev != os.stat(target).st_dev:
             return f"they are on another filesystem ({source_filesystem}, the clone on {target_filesystem}) (EXDEV)"
         return f"they are in another project quota or on another mount of that filesystem ({source_filesystem}) (EXDEV)"
+    if link_errno == errno.EPERM:  # the trial with a file of the same owner and mode went well
+        return "the kernel refuses a link to these, not to others of their kind (EPERM): most likely they are immutable"
     name = errno.errorcode.get(link_errno, str(link_errno))
     return f"{fsops.HARDLINK_REFUSED.get(link_errno, os.strerror(link_errno))} ({name})"
 

@@ -14,7 +14,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -130,7 +130,7 @@ def _convert(wanted: Any, value: Any, where: str) -> Any:
         return [_convert(item, element, f"{where}[{index}]") for index, element in enumerate(value)]
     if dataclasses.is_dataclass(wanted) and isinstance(value, _Object):
         hints = _hints(wanted)
-        known = {name: _convert(hints[name], field, f"{where}.{name}") for name, field in value if name in hints}
+        known = {name: _convert(hints[name], element, f"{where}.{name}") for name, element in value if name in hints}
         try:
             return wanted(**known)  # type: ignore[operator]
         except TypeError:
@@ -219,17 +219,21 @@ def installed_paths(record: PrefixRecord, site_packages: str | None) -> Iterator
                 yield on_disk(path), None
         return
     # conda lists a noarch package's paths as they are in the package; `files` has where they went, in the same order.
-    aligned = len(entries) == len(record.files)
-    seen = set()
-    for index, entry in enumerate(entries):
-        path = record.files[index] if aligned else noarch_path(entry.path, site_packages)
-        if aligned and os.path.basename(path) != os.path.basename(entry.path):
-            path = noarch_path(entry.path, site_packages)
-        seen.add(path)
+    installed = _noarch_paths([entry.path for entry in entries], record.files, site_packages)
+    for path, entry in zip(installed, entries, strict=True):
         yield on_disk(path), entry
+    seen = set(installed)
     for path in record.files:
         if path not in seen:
             yield on_disk(path), None
+
+
+def _noarch_paths(packed: Sequence[str], files: Sequence[str], site_packages: str | None) -> list[str]:
+    mapped = [noarch_path(path, site_packages) for path in packed]
+    if len(packed) != len(files):
+        return mapped
+    pairs = zip(files, packed, mapped, strict=True)
+    return [file if os.path.basename(file) == os.path.basename(path) else ruled for file, path, ruled in pairs]
 
 
 def noarch_path(path: str, site_packages: str | None) -> str:
@@ -288,7 +292,7 @@ def retarget_record(
         parts += data[position:start], entry
         position = end
     data = b"".join((*parts, data[position:]))
-    return _without(data, dropped) if dropped else data
+    return _without(data, dropped, site_packages) if dropped else data
 
 
 def packed_paths(path: str, site_packages: str | None) -> tuple[str, ...]:
@@ -349,16 +353,15 @@ def _edit_entry(entry: bytes, change: FileChange) -> bytes:
     return _FIELD.sub(edit, entry)
 
 
-def _without(data: bytes, dropped: Collection[str]) -> bytes:
+def _without(data: bytes, dropped: Collection[str], site_packages: str | None) -> bytes:
     document = json.loads(data)
     files = document.get("files") or []
     entries = (document.get("paths_data") or {}).get("paths")
     if entries is not None:
-        aligned = len(entries) == len(files)
-        document["paths_data"]["paths"] = [
-            entry
-            for index, entry in enumerate(entries)
-            if (files[index] if aligned else entry["_path"]) not in dropped and entry["_path"] not in dropped
-        ]
+        paths = [entry["_path"] for entry in entries]
+        if document.get("noarch") == "python":
+            paths = _noarch_paths(paths, files, site_packages)
+        kept = [entry for path, entry in zip(paths, entries, strict=True) if path not in dropped]
+        document["paths_data"]["paths"] = kept
     document["files"] = [path for path in files if path not in dropped]
     return json.dumps(document, indent=2).encode()

@@ -132,9 +132,16 @@ def note(text: str) -> None:
 
 
 def _to_stderr(text: str) -> None:
-    # Nobody may be listening any more; that is no reason for another exit code.
-    with contextlib.suppress(OSError, ValueError):
-        print(text.encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
+    # Nobody may be listening any more; that is no reason for another exit code. And print takes None for stdout.
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            print(_encodable(text, sys.stderr.encoding), file=sys.stderr, flush=True)
+
+
+def _encodable(text: str, encoding: str | None) -> str:
+    """What a terminal's or pipe's encoding lacks is escaped."""
+    encoding = encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _print_table(table: Table) -> None:
@@ -224,7 +231,7 @@ def ask_price(prices: Prices) -> bool:
 
 
 def _print(text: str) -> None:
-    print(text.encode("utf-8", "backslashreplace").decode(), flush=False)
+    print(_encodable(text, sys.stdout.encoding))
 
 
 def _render_clone(result: CloneResult) -> None:

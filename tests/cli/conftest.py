@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.clone.sites import Site, make_site
+from demo import SystemConda, make_system_conda
+from tests.clone.sites import Site
 from tests.support import Unavailable, filesystems
 from userconda.cli import main
 
@@ -51,9 +52,11 @@ class Cluster:
 
 
 @pytest.fixture
-def ucenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cluster]:
-    site = make_site(tmp_path)
-    (tmp_path / "home").mkdir()
+def prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cluster]:
+    """A user where nothing is installed yet."""
+    site = Site(tmp_path, SystemConda(tmp_path / "opt/conda"))
+    for directory in (tmp_path / "home", site.space, site.conda.root):
+        directory.mkdir(parents=True)
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path / "home"),
@@ -70,6 +73,13 @@ def ucenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     yield Cluster(site, environment, capsys)
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def ucenv(prompt: Cluster) -> Cluster:
+    """A user of a cluster's conda with one environment."""
+    make_system_conda(prompt.site.conda.root, None, small=True)
+    return prompt
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from tests.cli.conftest import Cluster
 from userconda.config import SETTINGS
 
 
-def setting(ucenv: Cluster, key: str, *words: str) -> tuple[object, str]:
-    shown = {s["key"]: s for s in ucenv("config", "--json", *words).json["result"]["settings"]}
+def setting(prompt: Cluster, key: str, *words: str) -> tuple[object, str]:
+    shown = {s["key"]: s for s in prompt("config", "--json", *words).json["result"]["settings"]}
     return shown[key]["value"], shown[key]["origin"]
 
 
@@ -22,49 +22,49 @@ def write(path: Path, text: str) -> Path:
 
 
 @pytest.fixture
-def site_file(ucenv: Cluster) -> Path:
-    return write(ucenv.site.conda.root / "etc/ucenv/config.toml", "")
+def site_file(prompt: Cluster) -> Path:
+    return write(prompt.site.conda.root / "etc/ucenv/config.toml", "")
 
 
 @pytest.fixture
-def user_file(ucenv: Cluster) -> Path:
-    return write(ucenv.site.tmp / "home/.config/ucenv/config.toml", "")
+def user_file(prompt: Cluster) -> Path:
+    return write(prompt.site.tmp / "home/.config/ucenv/config.toml", "")
 
 
-def test_every_setting_is_shown_with_its_variable(ucenv: Cluster) -> None:
-    lines = ucenv("config", "--show-origin").out.splitlines()
+def test_every_setting_is_shown_with_its_variable(prompt: Cluster) -> None:
+    lines = prompt("config", "--show-origin").out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list(SETTINGS)
     assert all(line.split()[-1] == SETTINGS[line.split()[0]].variable for line in lines[1:])
 
 
-def test_defaults(ucenv: Cluster) -> None:
-    assert setting(ucenv, "clone.own_copy_share") == (25, "default")
-    assert setting(ucenv, "clone.when_refused") == ("ask", "default")
+def test_defaults(prompt: Cluster) -> None:
+    assert setting(prompt, "clone.own_copy_share") == (25, "default")
+    assert setting(prompt, "clone.when_refused") == ("ask", "default")
 
 
-def test_the_root_comes_from_scratch(ucenv: Cluster) -> None:
-    assert setting(ucenv, "root") == (str(ucenv.root), "$SCRATCH")
+def test_the_root_comes_from_scratch(prompt: Cluster) -> None:
+    assert setting(prompt, "root") == (str(prompt.root), "$SCRATCH")
 
 
-def test_later_wins(ucenv: Cluster, site_file: Path, user_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_later_wins(prompt: Cluster, site_file: Path, user_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site_file.write_text('root = "/site"\noperations_in_flight = 3\n[clone]\nown_copy_share = 10\nprivate = ["a"]\n')
     user_file.write_text('root = "/user"\noperations_in_flight = 4\n[clone]\nown_copy_share = 20\n')
     monkeypatch.setenv("UCENV_ROOT", "/variable")
     monkeypatch.setenv("UCENV_OPERATIONS_IN_FLIGHT", "5")
-    assert setting(ucenv, "clone.private") == (["a"], f"site file {site_file}")
-    assert setting(ucenv, "clone.own_copy_share") == (20, f"user file {user_file}")
-    assert setting(ucenv, "operations_in_flight") == (5, "UCENV_OPERATIONS_IN_FLIGHT")
-    assert setting(ucenv, "root", "--root", "/flag") == ("/flag", "flag")
+    assert setting(prompt, "clone.private") == (["a"], f"site file {site_file}")
+    assert setting(prompt, "clone.own_copy_share") == (20, f"user file {user_file}")
+    assert setting(prompt, "operations_in_flight") == (5, "UCENV_OPERATIONS_IN_FLIGHT")
+    assert setting(prompt, "root", "--root", "/flag") == ("/flag", "flag")
 
 
-def test_the_files_that_were_read_are_listed(ucenv: Cluster, site_file: Path, user_file: Path) -> None:
-    assert ucenv("config", "--json").json["result"]["files"] == [str(site_file), str(user_file)]
+def test_the_files_that_were_read_are_listed(prompt: Cluster, site_file: Path, user_file: Path) -> None:
+    assert prompt("config", "--json").json["result"]["files"] == [str(site_file), str(user_file)]
 
 
-def test_xdg_config_home(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_xdg_config_home(prompt: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = write(tmp_path / "xdg/ucenv/config.toml", "operations_in_flight = 7\n")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
-    assert setting(ucenv, "operations_in_flight") == (7, f"user file {path}")
+    assert setting(prompt, "operations_in_flight") == (7, f"user file {path}")
 
 
 @pytest.mark.parametrize(
@@ -85,25 +85,25 @@ def test_xdg_config_home(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_pa
         ("clone = 3", "'clone'"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_named(ucenv: Cluster, user_file: Path, text: str, named: str) -> None:
+def test_what_is_wrong_in_a_file_is_named(prompt: Cluster, user_file: Path, text: str, named: str) -> None:
     user_file.write_text(text)
-    run = ucenv("config")
+    run = prompt("config")
     assert run.code == 2
     assert str(user_file) in run.err
     assert named in run.err
 
 
-def test_a_file_that_is_not_utf_8(ucenv: Cluster, user_file: Path) -> None:
+def test_a_file_that_is_not_utf_8(prompt: Cluster, user_file: Path) -> None:
     user_file.write_bytes(b"root = '/\xff'\n")
-    run = ucenv("config")
+    run = prompt("config")
     assert run.code == 2
     assert str(user_file) in run.err
 
 
-def test_a_file_that_is_a_directory(ucenv: Cluster, user_file: Path) -> None:
+def test_a_file_that_is_a_directory(prompt: Cluster, user_file: Path) -> None:
     user_file.unlink()
     user_file.mkdir()
-    run = ucenv("list")
+    run = prompt("list")
     assert run.code == 2
     assert str(user_file) in run.err
 
@@ -113,10 +113,10 @@ def test_a_file_that_is_a_directory(ucenv: Cluster, user_file: Path) -> None:
     [("UCENV_ROOT", "relative"), ("UCENV_OPERATIONS_IN_FLIGHT", "many"), ("UCENV_CLONE_WHEN_REFUSED", "maybe")],
 )
 def test_what_is_wrong_in_a_variable_is_named(
-    ucenv: Cluster, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+    prompt: Cluster, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)
-    run = ucenv("config")
+    run = prompt("config")
     assert run.code == 2
     assert variable in run.err
     assert repr(value) in run.err
@@ -124,17 +124,17 @@ def test_what_is_wrong_in_a_variable_is_named(
 
 @pytest.mark.parametrize("where", ["site_file", "user_file"])
 def test_a_file_cannot_name_the_conda_that_its_place_depends_on(
-    ucenv: Cluster, request: pytest.FixtureRequest, where: str
+    prompt: Cluster, request: pytest.FixtureRequest, where: str
 ) -> None:
     path: Path = request.getfixturevalue(where)
     path.write_text('conda_root = "/another"\n')
-    value, _ = setting(ucenv, "conda_root")
-    assert value == str(ucenv.site.conda.root)
+    value, _ = setting(prompt, "conda_root")
+    assert value == str(prompt.site.conda.root)
 
 
-def test_the_home_is_expanded(ucenv: Cluster, user_file: Path, tmp_path: Path) -> None:
+def test_the_home_is_expanded(prompt: Cluster, user_file: Path, tmp_path: Path) -> None:
     user_file.write_text('root = "~/space"\n')
-    assert setting(ucenv, "root")[0] == str(tmp_path / "home/space")
+    assert setting(prompt, "root")[0] == str(tmp_path / "home/space")
 
 
 def test_more_system_environments_are_seen(ucenv: Cluster, site_file: Path, tmp_path: Path) -> None:

@@ -49,46 +49,46 @@ def test_every_command_is_tested() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("word", ["--help", "-h"])
-def test_help_begins_with_an_example(ucenv: Cluster, command: str, word: str) -> None:
-    run = ucenv(command, word)
+def test_help_begins_with_an_example(prompt: Cluster, command: str, word: str) -> None:
+    run = prompt(command, word)
     example = import_module(f"userconda.cli.{command}").EXAMPLE
     assert run.out.startswith(f"example:\n  {example}\n")
     assert (run.code, run.err) == (0, "")
 
 
-def test_the_general_help_begins_with_an_example_and_lists_every_command(ucenv: Cluster) -> None:
-    run = ucenv("--help")
+def test_the_general_help_begins_with_an_example_and_lists_every_command(prompt: Cluster) -> None:
+    run = prompt("--help")
     assert run.out.startswith("example:\n  ucenv clone ")
     assert re.findall(r"^  (\w+)  +\w", run.out, re.M) == list(COMMANDS)
     assert run.code == 0
 
 
-def test_no_command_at_all_is_a_usage_error(ucenv: Cluster) -> None:
-    run = ucenv()
+def test_no_command_at_all_is_a_usage_error(prompt: Cluster) -> None:
+    run = prompt()
     assert (run.code, run.out) == (2, "")
     assert "commands:" in run.err
 
 
 @pytest.mark.parametrize(("word", "hint"), [("clon", "did you mean `ucenv clone`?"), ("xyzzy", "`ucenv --help`")])
-def test_an_unknown_command_gets_a_suggestion(ucenv: Cluster, word: str, hint: str) -> None:
-    run = ucenv(word)
+def test_an_unknown_command_gets_a_suggestion(prompt: Cluster, word: str, hint: str) -> None:
+    run = prompt(word)
     assert run.code == 2
     assert run.err.startswith(f"ucenv: there is no command '{word}'\n")
     assert hint in run.err
 
 
 @pytest.mark.parametrize("word", ["--version", "-V"])
-def test_version(ucenv: Cluster, word: str) -> None:
-    assert ucenv(word).out == f"ucenv {__version__}\n"
+def test_version(prompt: Cluster, word: str) -> None:
+    assert prompt(word).out == f"ucenv {__version__}\n"
 
 
 @pytest.mark.parametrize("words", [["--json", "list"], ["list", "--json"], ["--root", "/nowhere", "list", "--json"]])
-def test_options_may_stand_before_the_command(ucenv: Cluster, words: list[str]) -> None:
-    assert ucenv(*words).json["command"] == "list"
+def test_options_may_stand_before_the_command(prompt: Cluster, words: list[str]) -> None:
+    assert prompt(*words).json["command"] == "list"
 
 
-def test_an_option_value_that_is_a_commands_name_is_a_value(ucenv: Cluster) -> None:
-    assert ucenv("--root", "/list", "list", "--json").json["ok"] is True
+def test_an_option_value_that_is_a_commands_name_is_a_value(prompt: Cluster) -> None:
+    assert prompt("--root", "/list", "list", "--json").json["ok"] is True
 
 
 # JSON -----------------------------------------------------------------------------------------------------------
@@ -103,8 +103,8 @@ def test_the_envelope_of_success(ucenv: Cluster, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_envelope_of_failure(ucenv: Cluster, command: str) -> None:
-    run = ucenv(*BAD[command], "--json")
+def test_the_envelope_of_failure(prompt: Cluster, command: str) -> None:
+    run = prompt(*BAD[command], "--json")
     assert list(run.json) == ENVELOPE
     assert (run.json["schema"], run.json["command"], run.json["ok"]) == ("ucenv/1", command, False)
     assert (run.json["result"], run.err) == (None, "")
@@ -115,8 +115,8 @@ def test_the_envelope_of_failure(ucenv: Cluster, command: str) -> None:
 RESULT_KEYS = {
     "setup": "checks dry_run job_script made root",
     "env": "variables",
-    "clone": "bytes directories dry_run fallbacks files inodes left_out link_mode own_copy predicted seconds source_prefix "
-    "target_prefix thin writable_shared_files",
+    "clone": "bytes directories dry_run fallbacks files inodes left_out link_mode own_copy predicted seconds "
+    "source_prefix target_prefix thin writable_shared_files",
     "list": "environments",
     "info": "directories files missing_files name owner owners packages parent parent_prefix parent_state pip_packages "
     "prefix python records system writable",
@@ -131,8 +131,8 @@ def test_the_keys_of_a_result_are_a_contract(ucenv: Cluster, command: str) -> No
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_failure_in_text_is_on_stderr_alone(ucenv: Cluster, command: str) -> None:
-    run = ucenv(*BAD[command])
+def test_failure_in_text_is_on_stderr_alone(prompt: Cluster, command: str) -> None:
+    run = prompt(*BAD[command])
     assert run.out == ""
     assert run.err.startswith(f"ucenv {command}: ")
     assert "Traceback" not in run.err
@@ -179,47 +179,47 @@ def test_every_error_is_tested() -> None:
 
 @pytest.mark.parametrize(("error", "exit_code", "code"), ERRORS, ids=[code for *_, code in ERRORS])
 def test_every_error_has_its_exit_code(
-    ucenv: Cluster, monkeypatch: pytest.MonkeyPatch, error: errors.UcenvError, exit_code: int, code: str
+    prompt: Cluster, monkeypatch: pytest.MonkeyPatch, error: errors.UcenvError, exit_code: int, code: str
 ) -> None:
     def fail(*_: object) -> None:
         raise error
 
     monkeypatch.setattr("userconda.cli.list.list_environments", fail)
-    assert ucenv("list").code == exit_code
-    assert ucenv("list").err.startswith(f"ucenv list: {error.message}\n")
-    answer = ucenv("list", "--json").json["error"]
+    assert prompt("list").code == exit_code
+    assert prompt("list").err.startswith(f"ucenv list: {error.message}\n")
+    answer = prompt("list", "--json").json["error"]
     assert (answer["code"], answer["exit_code"], answer["message"]) == (code, exit_code, error.message)
 
 
 @pytest.mark.parametrize("signal_number", [2, 15])
-def test_an_interrupt_is_130(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch, signal_number: int) -> None:
+def test_an_interrupt_is_130(prompt: Cluster, monkeypatch: pytest.MonkeyPatch, signal_number: int) -> None:
     def interrupted(*_: object) -> None:
         os.kill(os.getpid(), signal_number)
 
     monkeypatch.setattr("userconda.cli.list.list_environments", interrupted)
-    assert ucenv("list").code == 130
+    assert prompt("list").code == 130
 
 
-def test_an_interrupt_in_json(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_in_json(prompt: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         os.kill(os.getpid(), 15)
 
     monkeypatch.setattr("userconda.cli.list.list_environments", interrupted)
-    assert ucenv("list", "--json").json["error"]["code"] == "interrupted"
+    assert prompt("list", "--json").json["error"]["code"] == "interrupted"
 
 
 # a bug ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def buggy(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
+def buggy(prompt: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
     def bug(*_: object) -> None:
         raise ZeroDivisionError("the cause")
 
     monkeypatch.setattr("userconda.cli.list.list_environments", bug)
     (tmp_path / "logs").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "logs"))
-    return ucenv
+    return prompt
 
 
 def test_a_bug_is_one_line_and_a_log(buggy: Cluster, tmp_path: Path) -> None:
@@ -269,10 +269,10 @@ def test_a_reader_that_has_gone_is_no_error(ucenv: Cluster, words: list[str]) ->
     assert process.returncode in (0, 141)
 
 
-def test_stderr_that_is_closed_is_no_error(ucenv: Cluster) -> None:
+def test_stderr_that_is_closed_is_no_error(prompt: Cluster) -> None:
     command = f"exec {sys.executable} -m userconda clone nothing mine 2>&-"
     run = subprocess.run(
-        ["/bin/sh", "-c", command], env=ucenv.environment, capture_output=True, timeout=60, check=False
+        ["/bin/sh", "-c", command], env=prompt.environment, capture_output=True, timeout=60, check=False
     )
     assert (run.returncode, run.stdout) == (10, b"")
 
@@ -314,11 +314,11 @@ def _file_system_calls(tmp: Path, environment: dict[str, str], code: str) -> int
 
 
 @pytest.mark.parametrize("words", [["--version"], ["env", "bash"]])
-def test_what_runs_in_every_job_script_is_cheap(ucenv: Cluster, tmp_path: Path, words: list[str]) -> None:
+def test_what_runs_in_every_job_script_is_cheap(prompt: Cluster, tmp_path: Path, words: list[str]) -> None:
     code = f"import sys; from userconda.cli import main; sys.exit(main({words!r}))"
     for _ in range(2):  # the first run may write .pyc files
-        ours = _file_system_calls(tmp_path, ucenv.environment, code)
-    assert ours <= 3 * _file_system_calls(tmp_path, ucenv.environment, "pass")
+        ours = _file_system_calls(tmp_path, prompt.environment, code)
+    assert ours <= 3 * _file_system_calls(tmp_path, prompt.environment, "pass")
 
 
 def test_main_takes_its_words_from_the_command_line(

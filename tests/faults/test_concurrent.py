@@ -309,7 +309,7 @@ def test_recover_removes_what_a_killed_taker_left(tmp_path: Path, call: str) -> 
     lease = state.lease(str(tmp_path / "envs/mine"))
 
     def take() -> None:
-        locks.os = FaultyOs(kill(calls={call}, after=True))  # type: ignore[assignment]
+        setattr(locks, "os", FaultyOs(kill(calls={call}, after=True)))  # noqa: B010
         locks.acquire(lease)
 
     with pytest.raises(ChildKilled):

@@ -117,7 +117,7 @@ def test_a_link_that_is_none_is_noticed(monkeypatch: pytest.MonkeyPatch, scene: 
 
     stand_in = FaultyOs(counted=CHANGING)
     monkeypatch.setattr(fsops, "os", stand_in)
-    stand_in.link = symlink_instead
+    setattr(stand_in, "link", symlink_instead)  # noqa: B010
     result = scene.clone()
     assert result.files.hardlinked == 0
     assert {fallback.errno for fallback in result.fallbacks} == {errno.EOPNOTSUPP}

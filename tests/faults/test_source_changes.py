@@ -132,7 +132,7 @@ def test_a_file_rewritten_while_it_is_read(scene: Scene, monkeypatch: pytest.Mon
         return data
 
     stand_in = FaultyOs(counted=())
-    stand_in.read = rewritten_between
+    setattr(stand_in, "read", rewritten_between)  # noqa: B010
     monkeypatch.setattr(fsops, "os", stand_in)
     with pytest.raises(SourceChanged) as caught:
         scene.clone()

@@ -62,17 +62,20 @@ def differences(clone: Manifest, undisturbed: Manifest) -> list[str]:
     return diff(undisturbed, clone, ignoring=("mtime_ns",))
 
 
-def assert_is_clone(source: Path, clone: Path, *, linked: bool | None = None) -> None:
+def assert_is_clone(
+    source: Path, clone: Path, *, linked: bool | None = None, held: Path | None = None, prefix: Path | None = None
+) -> None:
     """The whole relation.
 
     `linked`: True: every file that may be shared is the source's inode. False: none is. None: not looked at.
+    `held`, `prefix`: what the source's and the clone's files hold, where they are seen at other paths.
     """
     here, there = manifest(source), manifest(clone)
     assert there.pop(PROVENANCE).kind == "file"
     left_out = here.keys() - there.keys()
     assert {path for path in left_out if not path.endswith(b".pyc")} == set()
     assert there.keys() - here.keys() == set()
-    old, new = os.fsencode(source), os.fsencode(clone)
+    old, new = os.fsencode(held or source), os.fsencode(prefix or clone)
     for path, entry in there.items():
         was, name = here[path], os.fsdecode(path)
         assert entry.kind == was.kind, name
@@ -83,7 +86,7 @@ def assert_is_clone(source: Path, clone: Path, *, linked: bool | None = None) ->
             _check_file(source / name, clone / name, was.sha256 == entry.sha256, (old, new))
             if linked is not None:
                 same_record = is_record(name) and was.sha256 == entry.sha256
-                expected = linked and (same_record or (not is_record(name) and is_shareable(name, source)))
+                expected = linked and (same_record or (not is_record(name) and is_shareable(name, source, old)))
                 assert shared == expected, f"{name} shared: {shared}"
             if not shared:
                 assert entry.mode & 0o6000 == 0, name
@@ -97,7 +100,7 @@ def is_record(name: str) -> bool:
     return name.startswith("conda-meta/") and name.endswith(".json")
 
 
-def is_shareable(name: str, source: Path) -> bool:
+def is_shareable(name: str, source: Path, prefix: bytes) -> bool:
     """Told apart by hand for the small source: what is a user's to edit, and what holds the prefix."""
     base = os.path.basename(name)
     if name.startswith(("etc/", "ssl/", "share/jupyter/")) or base in ("history", "state", "pinned", "direct_url.json"):
@@ -109,7 +112,7 @@ def is_shareable(name: str, source: Path) -> bool:
     if base.endswith(".pyc"):  # one whose module is not rewritten; pip's name the source in tracebacks, no more
         return True
     data = (source / name).read_bytes()
-    return os.fsencode(source) not in data and str(source).encode("utf-16-le") not in data
+    return prefix not in data and os.fsdecode(prefix).encode("utf-16-le") not in data
 
 
 def _check_file(source: Path, clone: Path, same: bool, prefixes: tuple[bytes, bytes]) -> None:

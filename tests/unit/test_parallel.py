@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -122,7 +123,7 @@ def test_a_worker_killed_while_it_answers_is_an_error(pool: Pool, monkeypatch: p
         os.write(stream.fileno(), b"\x80\x05\x95\xff\x00\x00")  # type: ignore[attr-defined]
         os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(parallel.pickle, "dump", half)
+    monkeypatch.setattr(pickle, "dump", half)
     with pytest.raises(WorkerDied):
         pool.map(range(8), square, MANY)
 
@@ -281,7 +282,8 @@ def test_signals_are_unblocked_again(pool: Pool) -> None:
 
 @pytest.mark.parametrize("forks", [0, 1])
 def test_a_limit_on_processes_leaves_fewer_workers(pool: Pool, monkeypatch: pytest.MonkeyPatch, forks: int) -> None:
-    fork, made = os.fork, []
+    fork = os.fork
+    made: list[int] = []
 
     def limited() -> int:
         if len(made) == forks:

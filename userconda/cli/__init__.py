@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -34,14 +35,32 @@ COMMANDS = {
 }
 
 
+_BROKEN_PIPE = 141
+
+
+def broken_pipe() -> int:
+    """Whoever read our output has seen enough. Python would complain again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _BROKEN_PIPE
+
+
+def _write(text: str) -> int:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return broken_pipe()
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The error boundary: what a user can act on is one message, what is our bug is one line and a log file."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    # Not list(): once the command of that name was imported, it is this package's module.
+    words = [*(sys.argv[1:] if argv is None else argv)]
     if words in (["--version"], ["-V"]):
         from userconda import __version__
 
-        print(f"ucenv {__version__}")
-        return 0
+        return _write(f"ucenv {__version__}\n")
     if words[:1] == ["env"] and len(words) <= 2 and not words[-1].startswith("-"):
         # Every job script runs this: without a parser, whose import costs as many file system calls as Python's start.
         from userconda.cli import env
@@ -51,9 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except Exception:  # whatever it is, the boundary meets it again and says it
             pass
         else:
-            sys.stdout.write(code)
-            sys.stdout.flush()
-            return 0
+            return _write(code)
     from userconda.cli import boundary
 
     return boundary.run(words)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from importlib import import_module
 
-from userconda.cli import COMMANDS
+from userconda.cli import COMMANDS, broken_pipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from userconda.errors import UcenvError
 
 _SIGNALLED = 130
-_BROKEN_PIPE = 141
 _BUG = 3
 
 
@@ -49,6 +47,15 @@ def parser_for(command: str, module: Command) -> argparse.ArgumentParser:
 
 
 def run(words: Sequence[str]) -> int:
+    try:
+        code = _run(words)
+        sys.stdout.flush()  # here, not at exit: help and a failure's JSON may not be out yet
+    except BrokenPipeError:
+        return broken_pipe()
+    return code
+
+
+def _run(words: Sequence[str]) -> int:
     position = _command_position(words)
     command = words[position] if position < len(words) else ""
     as_json = "--json" in words
@@ -66,14 +73,11 @@ def run(words: Sequence[str]) -> int:
             from userconda import report
 
             report.show(command, result, as_json=args.json, quiet=getattr(args, "quiet", False))
-        sys.stdout.flush()
         return int(getattr(result, "exit_code", 0))
     except SystemExit as exc:  # argparse, after --help
         return exc.code if isinstance(exc.code, int) else 2
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
+        raise
     except BaseException as exc:
         return _fail(command, exc, as_json)
 

@@ -36,22 +36,29 @@ def code(shell: str, root: str | None) -> str:
     config = read_config({"root": root})
     shell = shell or detect_shell(config.environment.get("SHELL", ""))
     lines = [assignment(shell, name, value) + "\n" for name, value in settings(config).items()]
-    if config.scratch_missing:
-        print(f"ucenv env: $SCRATCH is not set; your space is {config.root}, in your home's quota", file=sys.stderr)
+    if config.scratch_missing and sys.stderr is not None:  # print would take stdout instead, which is evaluated
+        print(f"ucenv env: {_missing(config)}", file=sys.stderr)
     return "".join(lines)
 
 
 def run(args: argparse.Namespace) -> str | EnvResult:
     if args.json:
-        return EnvResult(settings(read_config({"root": args.root})))
+        config = read_config({"root": args.root})
+        if args.shell:
+            assignment(args.shell, "", "")  # a shell that is not supported is an error here, too
+        return EnvResult(settings(config), (_missing(config),) if config.scratch_missing else ())
     return code(args.shell or "", args.root)
+
+
+def _missing(config: Config) -> str:
+    return f"$SCRATCH is not set; your space is {config.root}, in your home's quota"
 
 
 class EnvResult:
     """For `--json`."""
 
-    def __init__(self, values: dict[str, str]) -> None:
-        self.values = values
+    def __init__(self, values: dict[str, str], warnings: tuple[str, ...]) -> None:
+        self.values, self.warnings = values, warnings
 
     def to_json(self) -> dict[str, object]:
         return {"variables": self.values}

@@ -79,7 +79,12 @@ def _place(config: Config, root: str, origin: str) -> Check:
             f"$SCRATCH is not set: your space is {root}, so environments fill the quota of your home. "
             "Set SCRATCH, or `root` in the configuration, to a directory on a large filesystem",
         )
-    if not os.access(probe.existing_ancestor(root), os.W_OK, effective_ids=True):
+    place = root
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    if not os.path.isdir(place):
+        raise SpaceNotWritable(root, errno.ENOTDIR)
+    if not os.access(place, os.W_OK, effective_ids=True):
         raise SpaceNotWritable(root, errno.EACCES)
     return Check("space", True, f"your space is {root} (from {origin})")
 
