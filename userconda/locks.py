@@ -89,7 +89,11 @@ def acquire(path: str, job: str = "") -> Lease:
     try:
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            _write(fresh, holder)
+            try:
+                _write(fresh, holder)
+            except FileNotFoundError:  # another run that ended tidied the empty directory away
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                _write(fresh, holder)
         except OSError as exc:
             raise _refused(path, exc) from None
         for _ in range(10):

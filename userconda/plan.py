@@ -380,6 +380,7 @@ class _Planner:
                 if modes[0] in (LinkMode.REFLINK, LinkMode.COPY):
                     leader = tally.leaders.setdefault((inode, None), path)
                     if leader != path:
+                        self._count_refused(modes[0], verdict.link_errno, size)
                         files.append(FileStep(name, leader=leader))
                         continue
                     if not verdict.readable:
@@ -483,8 +484,11 @@ class _Planner:
             self._charge(self._allocated(1) if len(os.fsencode(self.request.source_prefix)) >= 50 else 0)
         elif modes[0] is not LinkMode.TWIN:
             self._charge_file(size)
-        if link_errno and (self.request.link_mode in (None, LinkMode.HARDLINK)):
-            counts = tally.refusals.setdefault((link_errno, modes[0]), [0, 0])
+        self._count_refused(modes[0], link_errno, size)
+
+    def _count_refused(self, mode: LinkMode, link_errno: int, size: int) -> None:
+        if link_errno and self.request.link_mode in (None, LinkMode.HARDLINK):
+            counts = self.tally.refusals.setdefault((link_errno, mode), [0, 0])
             counts[0] += 1
             counts[1] += size
 

@@ -46,6 +46,8 @@ def probe_pair(snapshot: PrefixSnapshot, target_parent: str) -> Capabilities:
     except FileNotFoundError as exc:
         raise SourceChanged(snapshot.prefix, (exc.filename or "",)) from None
     except OSError as exc:
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise fsops.not_writable(place, exc) from None
         raise fsops.failure("trying links in", place, exc) from None
     finally:
         os.close(root_fd)

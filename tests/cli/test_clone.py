@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Cluster
-from userconda import probe
 
 SOURCE = "py3_powerai_1.7.0"
 
@@ -286,8 +285,8 @@ def test_a_scratch_that_cannot_be_written(ucenv: Cluster, monkeypatch: pytest.Mo
 def test_too_little_space(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     space = os.statvfs(ucenv.root)
     fields = {name: getattr(space, name) for name in dir(space) if name.startswith("f_")} | {"f_bavail": 1}
-    full = namedtuple("full", fields)(**fields)  # type: ignore[misc]
-    monkeypatch.setattr(probe.os, "statvfs", lambda path: full)
+    full = SimpleNamespace(**fields)
+    monkeypatch.setattr(os, "statvfs", lambda path: full)
     run = ucenv("clone", SOURCE, "mine")
     assert run.code == 30
     assert re.search(r"[\d.]+ kB needed, [\d.]+ k?B is left", run.err)

@@ -305,7 +305,19 @@ def _file_system_calls(tmp: Path, environment: dict[str, str], code: str) -> int
     if strace is None:
         raise Unavailable("needs strace", tool="strace")
     log = tmp / "strace"
-    command = [strace, "-f", "-qq", "-e", "trace=%file,%desc", "-o", log, sys.executable, "-I", "-c", code]
+    command: list[str | Path] = [
+        strace,
+        "-f",
+        "-qq",
+        "-e",
+        "trace=%file,%desc",
+        "-o",
+        log,
+        sys.executable,
+        "-I",
+        "-c",
+        code,
+    ]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if run.returncode and "ptrace" in run.stderr.lower():
         raise Unavailable(f"strace: {run.stderr.strip()}")

@@ -101,14 +101,14 @@ def test_what_cannot_be_linked_is_copied_and_counted(site: Site, monkeypatch: py
     (fallback,) = result.fallbacks
     assert (fallback.errno, fallback.from_mode) == (errno.EPERM, LinkMode.HARDLINK)
     assert fallback.to_mode in (LinkMode.COPY, LinkMode.REFLINK)
-    assert fallback.files + 2 >= len([p for p in site.target().rglob("*") if not_own(site, p)]) == 0 < fallback.files
+    assert fallback.files > 0
+    assert [path for path in site.target().rglob("*") if not_own(site, path)] == []
     assert (site.target() / SHARED).read_bytes() == (site.source / SHARED).read_bytes()
 
 
-@pytest.mark.parametrize("code", sorted(fsops.HARDLINK_REFUSED))
+# EMLINK is of single files: below.
+@pytest.mark.parametrize("code", sorted(fsops.HARDLINK_REFUSED.keys() - {errno.EMLINK}))
 def test_every_refusal_has_a_reason(site: Site, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    if code == errno.EMLINK:
-        return  # of single files: below
     refuse(monkeypatch, site, code)
     reasons = [fallback.reason for fallback in site.clone().fallbacks]
     assert errno.errorcode[code] in reasons[0]
@@ -197,14 +197,22 @@ def test_files_that_the_user_may_write_in_place_are_counted(shared_tmp: Path, se
 # a dry run ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", [None, LinkMode.HARDLINK, LinkMode.COPY, LinkMode.SYMLINK], ids=str)
-@pytest.mark.parametrize("refused", [False, True], ids=["allowed", "refused"])
+@pytest.mark.parametrize(
+    ("mode", "refused"),
+    [
+        (None, False),
+        (None, True),
+        (LinkMode.HARDLINK, False),
+        (LinkMode.COPY, False),
+        (LinkMode.COPY, True),
+        (LinkMode.SYMLINK, False),
+        (LinkMode.SYMLINK, True),
+    ],
+)
 def test_a_dry_run_tells_what_is_then_done(
     site: Site, monkeypatch: pytest.MonkeyPatch, mode: LinkMode | None, refused: bool
 ) -> None:
     if refused:
-        if mode is LinkMode.HARDLINK:
-            return  # it fails
         refuse(monkeypatch, site)
     for pyc in site.source.rglob("*.pyc"):  # what cannot be compiled is left out: nobody can foresee that
         pyc.unlink()

@@ -316,14 +316,14 @@ def malform(rng: random.Random) -> bytes:
 def test_ten_thousand_malformed_records_are_read_or_named() -> None:
     rng = random.Random(7)
     fast = msgspec.json.Decoder(PrefixRecord).decode
-    started, accepted = time.monotonic(), 0
+    started, accepted = time.process_time(), 0
     for _ in range(10_000):
         data = malform(rng)
         read = verdict(fast, data)
         assert read == verdict(plain, data), data
         accepted += read is not None
     assert 500 < accepted < 9_500
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
 
 
 # where files are ------------------------------------------------------------------------------------------------
@@ -463,15 +463,12 @@ def test_dropped_files_leave_no_entry_where_the_lists_differ() -> None:
 def test_a_real_record_is_edited_byte_for_byte(small: SystemConda) -> None:
     path = Path(small.prefix() / "conda-meta/odd-prefix-1.0-h8888888_0.json")
     data = path.read_bytes()
-    entry = next(entry for entry in json.loads(data)["paths_data"]["paths"] if entry["_path"] == "bin/odd-perl")
-    old, size = entry["sha256_in_prefix"], entry["size_in_bytes"]
-    change = FileChange(old, sha256("new"), size, size + 7)
-    edited = retarget_record(data, {"bin/odd-perl": change}, (), DEMO_SITE_PACKAGES)
-    assert data.count(old.encode()) == 1
-    restored = edited.replace(sha256("new").encode(), old.encode())
-    assert len(restored) == len(data)
-    differing = [i for i, (a, b) in enumerate(zip(restored, data, strict=True)) if a != b]
-    assert 0 < len(differing) <= len(str(size))
+    document = json.loads(data)
+    assert as_rattler(document) == data
+    entry = next(entry for entry in document["paths_data"]["paths"] if entry["_path"] == "bin/odd-perl")
+    change = FileChange(entry["sha256_in_prefix"], sha256("new"), entry["size_in_bytes"], 98765)
+    entry |= {"sha256_in_prefix": sha256("new"), "size_in_bytes": 98765}
+    assert retarget_record(data, {"bin/odd-perl": change}, (), DEMO_SITE_PACKAGES) == as_rattler(document)
 
 
 def test_an_entry_knows_whether_a_prefix_was_put_in() -> None:

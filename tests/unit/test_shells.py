@@ -1,13 +1,15 @@
 """Code that `ucenv env` prints, run by the real shells: every value arrives as it was."""
 
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support import Unavailable
+from tests.support import CHECKOUT, Unavailable
 from userconda.errors import UnsupportedShell
 from userconda.shells import SUPPORTED, assignment, detect_shell
 
@@ -84,6 +86,12 @@ def test_a_shell_without_code_is_refused() -> None:
     assert (caught.value.shell, caught.value.supported) == ("powershell", SUPPORTED)
 
 
+@pytest.fixture
+def _parent_is_no_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getppid", lambda: 0)
+
+
+@pytest.mark.usefixtures("_parent_is_no_shell")
 def test_the_login_shell_counts_where_none_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> tuple[str, str]:
         raise RuntimeError
@@ -92,6 +100,18 @@ def test_the_login_shell_counts_where_none_is_detected(monkeypatch: pytest.Monke
     assert detect_shell("/usr/bin/fish") == "fish"
 
 
+@pytest.mark.usefixtures("_parent_is_no_shell")
 def test_the_detected_shell_counts_before_the_login_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shellingham.detect_shell", lambda: ("zsh", "/bin/zsh"))
     assert detect_shell("/usr/bin/fish") == "zsh"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_shell_that_calls_is_detected(shell: str) -> None:
+    if (program := shutil.which(shell)) is None:
+        raise Unavailable(f"needs {shell}", tool=shell)
+    code = "from userconda.shells import detect_shell; print(detect_shell('/bin/other'))"
+    # Two commands: a shell replaces itself by the last one.
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}; echo after"
+    done = subprocess.run([program, *SHELLS[shell], "-c", command], cwd=CHECKOUT, capture_output=True, text=True)
+    assert done.stdout.split() in ([shell, "after"], ["ksh93", "after"])
