@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from userconda.errors import SourceChanged, SourceIncomplete
 from userconda.models import PrefixSnapshot
 from userconda.parallel import Pool
-from userconda.placeholder import find_origin, path_pattern
+from userconda.placeholder import PathFinder, find_origin
 from userconda.plan import ROOT_ONLY, Look
 
 #: Of this many bytes a file is read; larger ones are mapped, so that the search may stop before it has read them.
@@ -61,10 +61,7 @@ def find_holding(snapshot: PrefixSnapshot, looks: Sequence[Look], prefixes: tupl
     Raises:
         SourceIncomplete: files that cannot be read, all of them.
     """
-    needles = [os.fsencode(prefix) for prefix in prefixes]
-    # One of two prefixes often begins like the other; a plain search for what they share is the fastest first answer.
-    shortest = [n for n in needles if not any(other != n and n.startswith(other) for other in needles)]
-    whole_path = path_pattern(prefixes, ROOT_ONLY if snapshot.is_base else ())
+    finder = PathFinder(prefixes, ROOT_ONLY if snapshot.is_base else ())
 
     def look(unit: Sequence[Look], advance: Callable[[int], None]) -> tuple[list[str], list[str]]:
         found, unreadable = [], []
@@ -76,7 +73,7 @@ def find_holding(snapshot: PrefixSnapshot, looks: Sequence[Look], prefixes: tupl
                 for name in part.names:
                     path = f"{part.path}/{name}" if part.path else name
                     try:
-                        if _holds(name, directory_fd, shortest, whole_path.search, part.scripts_only):
+                        if _holds(name, directory_fd, finder, part.scripts_only):
                             found.append(path)
                     except PermissionError:
                         unreadable.append(path)
@@ -111,23 +108,17 @@ def _batches(looks: Sequence[Look], parts: int) -> list[list[Look]]:
     return batches
 
 
-def _holds(
-    name: str,
-    directory_fd: int,
-    needles: Sequence[bytes],
-    search: Callable[[bytes | mmap.mmap], object],
-    scripts_only: bool,
-) -> bool:
+def _holds(name: str, directory_fd: int, finder: PathFinder, scripts_only: bool) -> bool:
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory_fd)
     try:
-        data: bytes | mmap.mmap = os.read(descriptor, 2 if scripts_only else _READ_BYTES)
+        data = os.read(descriptor, 2 if scripts_only else _READ_BYTES)
         if scripts_only:
             if data != b"#!":
                 return False
             data += os.read(descriptor, _READ_BYTES)
         if len(data) < _READ_BYTES:
-            return any(needle in data for needle in needles) and search(data) is not None
+            return finder.find(data) is not None
         with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as mapped:
-            return any(mapped.find(needle) >= 0 for needle in needles) and search(mapped) is not None
+            return finder.find(mapped) is not None
     finally:
         os.close(descriptor)

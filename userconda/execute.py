@@ -7,20 +7,12 @@ journal before the staging directory, `conda-meta/history` after everything else
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
-import hashlib
-import io
-import itertools
 import os
 import posixpath
-import re
 import stat
-import subprocess
-import sys
 import time
-from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,7 +27,6 @@ from userconda.errors import (
     SourceIncomplete,
     TargetExists,
     UcenvError,
-    VerificationFailed,
 )
 from userconda.models import (
     Charge,
@@ -47,15 +38,13 @@ from userconda.models import (
     FileStep,
     LinkGroup,
     LinkMode,
-    PycStep,
     RecordStep,
 )
 from userconda.parallel import Pool
-from userconda.placeholder import Dialect, FileMode, dialect_for, find_origin, makes, replace, rewrite_content
 from userconda.plan import WRITTEN_LAST, partition
 from userconda.prefixes import open_prefix, read_file, reread_directory
 from userconda.records import FileChange, retarget_record
-from userconda.units import printable
+from userconda.retarget import PipRecords, compile_modules, retarget_file, sha256_of, sign
 
 #: How many units each worker gets on average: enough to even out, few enough to descend to.
 _UNITS_A_WORKER: Final = 24
@@ -63,8 +52,6 @@ _UNITS_A_WORKER: Final = 24
 #: Reading, editing and writing one takes as long as so many links.
 _RECORD_OPERATIONS: Final = 200
 _RECORD_UNITS: Final = 64
-
-_COMPILE_SECONDS: Final = 60
 
 Progress = Callable[[int, int], None]
 
@@ -240,7 +227,6 @@ class _Work:
 
     def __init__(self, plan: ClonePlan, source_fd: int, staging: str, staging_fd: int) -> None:
         self.plan, self.source_fd, self.staging, self.staging_fd = plan, source_fd, staging, staging_fd
-        self.target_prefix = plan.request.target_prefix
 
     # directories and files, by the workers ----------------------------------------------------------------------
 
@@ -413,56 +399,17 @@ class _Work:
         try:
             status = os.fstat(source)
             data = fsops.read_all(source, status.st_size, path)
-            content = self._retarget(step, path, data, tally)
-            if content == data:
-                fsops.write_new(step.name, target_fd, path, content, status, source, keep_mtime=True)
-            else:
-                fsops.write_new(step.name, target_fd, path, content, status, source)
-                tally.changes[path] = FileChange(_sha256(data), _sha256(content), len(data), len(content))
+            retargeted = retarget_file(step, path, data, self.plan)
+            content = retargeted.data
+            fsops.write_new(step.name, target_fd, path, content, status, source, keep_mtime=content == data)
         finally:
             os.close(source)
-        if sys.platform == "darwin" and content != data and content[:4] in _MACH_O:
-            _sign(step.name, target_fd)
+        if content != data:
+            sign(os.path.join(self.staging, path), content)
+            tally.changes[path] = FileChange(sha256_of(data), sha256_of(content), len(data), len(content))
+        if retargeted.warning:
+            tally.warnings.append(retargeted.warning)
         tally.count("rewritten", 1, len(content))
-
-    def _retarget(self, step: FileStep, path: str, data: bytes, tally: Tally) -> bytes:
-        replacement = step.replacement
-        if step.content is Content.RECORDED and replacement is not None and replacement.placeholder is not None:
-            exact = self._retarget_exactly(step, data)
-            if exact is not None:
-                return exact
-        rewritten = rewrite_content(data, self.plan.prefixes, self.target_prefix, self.plan.staying)
-        if rewritten.misfits:
-            tally.warnings.append(
-                f"{printable(path)} still holds the source's path in {rewritten.misfits} "
-                f"place{'s' if rewritten.misfits > 1 else ''}: a binary without room for the clone's"
-            )
-        elif step.content is Content.RECORDED and rewritten.data != data:
-            tally.warnings.append(
-                f"{printable(path)} is not as its package installed it; the source's path in it was replaced as in "
-                "a file of your own"
-            )
-        return rewritten.data
-
-    def _retarget_exactly(self, step: FileStep, data: bytes) -> bytes | None:
-        """By inversion, else by the packed file of a cache; None where neither is proven to be this file."""
-        replacement = step.replacement
-        assert replacement is not None
-        assert replacement.placeholder is not None
-        prefixes, placeholder = self.plan.prefixes, replacement.placeholder
-        for mode in (replacement.file_mode,) if replacement.file_mode else (FileMode.TEXT, FileMode.BINARY):
-            if replacement.sha256 is not None:
-                origin = find_origin(data, prefixes, placeholder, mode, replacement.sha256)
-                if origin is not None:
-                    dialect = dialect_for(self.target_prefix, mode, origin.dialect)
-                    return replace(origin.packed, placeholder, self.target_prefix, mode, dialect)
-            for packed in _packed_files(step.packed, replacement.sha256):
-                for prefix, written in itertools.product(prefixes, Dialect):
-                    # Only a file that still is what its package made of it may be made anew from the package.
-                    if makes(packed, placeholder, prefix, mode, written, data):
-                        dialect = dialect_for(self.target_prefix, mode, written)
-                        return replace(packed, placeholder, self.target_prefix, mode, dialect)
-        return None
 
     # after the workers ------------------------------------------------------------------------------------------
 
@@ -490,25 +437,22 @@ class _Work:
 
     def compile(self, tally: Tally) -> None:
         """Compile again what was compiled from a file that now holds another path, with the source's own Python."""
-        done = _compile(self.plan.pycs, self.plan.request.source_prefix, self.staging)
+        done = compile_modules(self.plan.pycs, self.plan.request.source_prefix, self.staging)
         for step in self.plan.pycs:
             if step.pyc_path in done:
                 old = read_file(self.source_fd, step.pyc_path, step.pyc_path)
                 new = read_file(self.staging_fd, step.pyc_path, step.pyc_path)
-                tally.changes[step.pyc_path] = FileChange(_sha256(old), _sha256(new), len(old), len(new))
+                tally.changes[step.pyc_path] = FileChange(sha256_of(old), sha256_of(new), len(old), len(new))
                 self._own(step.pyc_path, self.staging_fd, tally)
             else:
                 tally.count("pycs_left_out")
 
     def pip_records(self, tally: Tally) -> None:
         """Make the hashes in pip's RECORD files true again for what was rewritten."""
-        digests = {_pip_digest(change.old_sha256).encode() for change in tally.changes.values()}
+        records = PipRecords(tally.changes)
         for path in self.plan.pip_records:
             data = read_file(self.staging_fd, path, path)
-            if digests.isdisjoint(_PIP_DIGEST.findall(data)):
-                continue
-            base = posixpath.dirname(posixpath.dirname(path))
-            content = _retarget_pip_record(data, base, tally.changes)
+            content = records.retarget(data, path)
             if content != data:
                 self._replace(path, content)
 
@@ -612,10 +556,6 @@ def _size(name: str, directory_fd: int) -> int:
     return os.stat(name, dir_fd=directory_fd, follow_symlinks=False).st_size
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
 @dataclass
 class _Descriptors:
     opened: list[int]
@@ -664,106 +604,6 @@ def _link_twins(names: Sequence[str], twin_directory: str, target_fd: int, direc
         return {name: code for name in names if (code := fsops.link_twin(name, twin_fd, target_fd, directory))}
     finally:
         os.close(twin_fd)
-
-
-def _packed_files(paths: Sequence[str], sha256: str | None) -> Iterator[bytes]:
-    for path in paths:
-        try:
-            with open(path, "rb") as stream:
-                data = stream.read()
-        except OSError:  # a cache is a help, never a condition
-            continue
-        if sha256 is None or _sha256(data) == sha256:
-            yield data
-
-
-# .pyc -----------------------------------------------------------------------------------------------------------
-
-#: Runs in the source's Python: lines of source, pyc and name to record, NUL between; prints what it compiled.
-_COMPILER: Final = """
-import py_compile, sys
-for line in sys.stdin.buffer.read().split(b"\\n"):
-    if line:
-        source, target, name, optimize = [part.decode("utf-8", "surrogateescape") for part in line.split(b"\\0")]
-        try:
-            py_compile.compile(source, target, name, doraise=True, optimize=int(optimize))
-        except Exception:
-            continue
-        sys.stdout.buffer.write(target.encode("utf-8", "surrogateescape") + b"\\n")
-"""
-
-
-def _compile(steps: Sequence[PycStep], source_prefix: str, staging: str) -> set[str]:
-    """Compile with the Python that wrote the originals; what cannot be is left to Python's own caching."""
-    python = os.path.join(source_prefix, "bin", "python")
-    if not steps or not os.access(python, os.X_OK):
-        return set()
-    lines = []
-    for step in steps:
-        tag = posixpath.basename(step.pyc_path).split(".")[1:-1]  # cpython-311, opt-1
-        if not tag or "\n" in step.pyc_path:
-            continue
-        optimize = tag[1].removeprefix("opt-") if len(tag) > 1 else "0"
-        # The name recorded inside is relative, as in the files that conda compiles: it holds no prefix.
-        words = (step.source_path, step.pyc_path, step.source_path, optimize if optimize.isdigit() else "0")
-        lines.append(b"\0".join(os.fsencode(word) for word in words))
-    try:
-        run = subprocess.run(
-            [python, "-I", "-S", "-B", "-c", _COMPILER],
-            input=b"\n".join(lines),
-            capture_output=True,
-            timeout=_COMPILE_SECONDS,
-            env={"PATH": "/usr/bin:/bin"},
-            check=False,
-            cwd=staging,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return set()
-    return {os.fsdecode(path) for path in run.stdout.split(b"\n") if path}
-
-
-_PIP_DIGEST: Final = re.compile(rb"sha256=([\w-]+)")
-
-
-def _retarget_pip_record(data: bytes, base: str, changes: Mapping[str, FileChange]) -> bytes:
-    """Rows of pip's RECORD are path, algorithm=hash, size; paths relative to site-packages.
-
-    Only a hash that was true of the source's file is made true of the clone's: a package's own RECORD may list others.
-    """
-    try:
-        rows = list(csv.reader(io.StringIO(data.decode("utf-8"), newline="")))
-    except (UnicodeDecodeError, csv.Error):
-        return data
-    touched = False
-    for row in rows:
-        change = changes.get(posixpath.normpath(posixpath.join(base, row[0]))) if len(row) == 3 else None
-        if change is not None and row[1] == f"sha256={_pip_digest(change.old_sha256)}":
-            row[1:] = [f"sha256={_pip_digest(change.new_sha256)}", str(change.new_size_bytes)]
-            touched = True
-    if not touched:
-        return data
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\r\n" if b"\r\n" in data else "\n").writerows(rows)
-    return text.getvalue().encode()
-
-
-def _pip_digest(sha256: str) -> str:
-    return urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b"=").decode()
-
-
-# macOS ----------------------------------------------------------------------------------------------------------
-
-_MACH_O: Final = frozenset(
-    bytes.fromhex(magic) for magic in ("cafebabe", "bebafeca", "feedface", "cefaedfe", "feedfacf", "cffaedfe")
-)
-
-
-def _sign(name: str, directory_fd: int) -> None:
-    """arm64 kernels kill a changed program whose signature no longer fits; an ad-hoc one is enough, as conda does."""
-    path = os.path.join(os.readlink(f"/dev/fd/{directory_fd}"), name)
-    run = subprocess.run(["/usr/bin/codesign", "-s", "-", "-f", path], capture_output=True, check=False)
-    if run.returncode:
-        raise VerificationFailed(name, f"codesign failed: {run.stderr.decode(errors='replace').strip()}")
 
 
 # the source, before and after -----------------------------------------------------------------------------------

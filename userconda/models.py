@@ -317,6 +317,7 @@ class ClonePlan:
     files: int
     size_bytes: int
     charge: Charge
+    directories_charge: Charge
     own_copy: Charge
     refusals: tuple[Refusal, ...]
     foreign_writable: int

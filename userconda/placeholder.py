@@ -20,7 +20,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import mmap
 
 #: The encodings in which conda looks for a placeholder, in its order.
 ENCODINGS: Final = ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
@@ -270,6 +273,26 @@ def path_pattern(prefixes: tuple[str, ...], staying: Iterable[str] = ()) -> re.P
     return re.compile(_BEFORE + b"(?:" + b"|".join(map(re.escape, names)) + b")" + _AFTER + below)
 
 
+class PathFinder:
+    """Finds whole paths in large files: a plain search for the bytes first, then a look at what stands around them."""
+
+    def __init__(self, prefixes: tuple[str, ...], staying: Iterable[str] = ()) -> None:
+        self.pattern = path_pattern(prefixes, staying)
+        names = [os.fsencode(prefix) for prefix in prefixes]
+        # One prefix may begin like another: what they share finds both.
+        self._needles = [n for n in names if not any(other != n and n.startswith(other) for other in names)]
+
+    def find(self, data: bytes | mmap.mmap, start: int = 0) -> re.Match[bytes] | None:
+        """The first whole path at or after `start`."""
+        while True:
+            places = [place for needle in self._needles if (place := data.find(needle, start)) >= 0]
+            if not places:
+                return None
+            if match := self.pattern.match(data, min(places)):
+                return match
+            start = min(places) + 1
+
+
 @dataclass(frozen=True, slots=True)
 class Rewritten:
     """Content after a rewrite.
@@ -289,22 +312,24 @@ def rewrite_content(
 
     A C string takes a path no longer than the one it holds: NULs after its terminator may be somebody's zeros.
     """
-    pattern, target = path_pattern(prefixes, staying), os.fsencode(target_prefix)
+    finder, target = PathFinder(prefixes, staying), os.fsencode(target_prefix)
+    pattern = finder.pattern
     if is_text(data):
         rewritten = pattern.sub(lambda _: target, data)
         return Rewritten(_mend_shebang(data, rewritten, pattern, target))
     misfits = 0
     parts: list[bytes] = []
-    position = 0
-    for match in re.finditer(rb"[^\0]+", data):
-        text, count = pattern.subn(lambda _: target, match.group())
-        if not count:
-            continue
-        if match.end() == len(data) or len(text) > len(match.group()):
+    position = end = 0
+    while match := finder.find(data, end):
+        start, end = data.rfind(b"\0", 0, match.start()) + 1, data.find(b"\0", match.end())
+        terminated = end >= 0
+        end = end if terminated else len(data)
+        text, count = pattern.subn(lambda _: target, data[start:end])
+        if not terminated or len(text) > end - start:
             misfits += count
             continue
-        parts += data[position : match.start()], text.ljust(match.end() - match.start(), b"\0")
-        position = match.end()
+        parts += data[position:start], text.ljust(end - start, b"\0")
+        position = end
     return Rewritten(b"".join((*parts, data[position:])), misfits)
 
 

@@ -209,6 +209,7 @@ class _Tally:
     size_bytes: int = 0
     charge_bytes: int = 0
     charge_inodes: int = 0
+    directories_bytes: int = 0
     own_bytes: int = 0
     foreign_writable: int = 0
     owned_links: int = 0
@@ -509,7 +510,9 @@ class _Planner:
         block = self.capabilities.block_bytes
         # An entry takes eight bytes and its name, rounded up to four.
         entry_bytes = sum(map(len, names)) + 10 * len(names) + 24
-        self._charge(block if entry_bytes <= block - 12 else self._allocated(entry_bytes * 4 // 3) + block)
+        size_bytes = block if entry_bytes <= block - 12 else self._allocated(entry_bytes * 4 // 3) + block
+        self.tally.directories_bytes += size_bytes
+        self._charge(size_bytes)
 
     # the records and the whole ----------------------------------------------------------------------------------
 
@@ -543,6 +546,7 @@ class _Planner:
             files=tally.files,
             size_bytes=tally.size_bytes,
             charge=charge,
+            directories_charge=Charge(tally.directories_bytes, directories),
             own_copy=Charge(tally.own_bytes + directories * self.capabilities.block_bytes, tally.files + directories),
             refusals=refusals,
             foreign_writable=tally.foreign_writable,

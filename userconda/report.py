@@ -245,10 +245,10 @@ def _render_clone(result: CloneResult) -> None:
     for label, (_, _, size, remark) in zip(labels, counted, strict=True):
         _print(f"  {label:<{widest}}   {size:>7}   {remark}".rstrip())
     charged, directories = result.charged, result.directories_charged
-    line = f"  charged to you: {format_bytes(charged.size_bytes)}, {format_count(charged.inodes, 'inode')}"
-    if not result.dry_run:
-        line += f" ({format_bytes(directories.size_bytes)} and {directories.inodes:,} of them are directories)"
-    _print(line)
+    _print(
+        f"  charged to you: {format_bytes(charged.size_bytes)}, {format_count(charged.inodes, 'inode')}"
+        f" ({format_bytes(directories.size_bytes)} and {directories.inodes:,} of them are directories)"
+    )
     predicted = result.predicted
     if not result.dry_run and abs(predicted.size_bytes - charged.size_bytes) > 0.05 * max(charged.size_bytes, 1):
         _print(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
 
@@ -66,20 +67,33 @@ def _run(words: Sequence[str]) -> int:
         args = parser_for(command, module).parse_args([*words[:position], *words[position + 1 :]])
         if command != "env":
             _catch_signals()
-        result = module.run(args)
-        if isinstance(result, str):  # code or text that needs no rendering
-            sys.stdout.write(result)
-        else:
-            from userconda import report
-
-            report.show(command, result, as_json=args.json, quiet=getattr(args, "quiet", False))
-        return int(getattr(result, "exit_code", 0))
+        return _show(command, module.run(args), args)
     except SystemExit as exc:  # argparse, after --help
         return exc.code if isinstance(exc.code, int) else 2
     except BrokenPipeError:
         raise
     except BaseException as exc:
         return _fail(command, exc, as_json)
+
+
+def _show(command: str, result: object, args: argparse.Namespace) -> int:
+    try:
+        if isinstance(result, str):  # code or text that needs no rendering
+            sys.stdout.write(result)
+        else:
+            from userconda import report
+
+            report.show(command, result, as_json=args.json, quiet=getattr(args, "quiet", False))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as exc:  # a full disk under a redirection
+        from userconda.errors import FileOperation
+
+        # Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise FileOperation("writing", "the standard output", exc.errno or 0) from None
+    return int(getattr(result, "exit_code", 0))
 
 
 def _command_position(words: Sequence[str]) -> int:
