@@ -8,8 +8,10 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # an ordinary user's PATH lacks them
 # package | a command that succeeds where what we use of the package is there
 tools='
 acl           | command -v setfacl
+ash           | command -v ash
 attr          | command -v setfattr
 btrfs-progs   | command -v mkfs.btrfs
+busybox       | command -v busybox
 e2fsprogs     | command -v mkfs.ext4
 fish          | command -v fish
 fuse3         | command -v fusermount3

@@ -100,6 +100,7 @@ def clone(
     capabilities = probe.probe_pair(snapshot, os.path.dirname(request.target_prefix))
     plan = make_plan(request, surroundings, snapshot, capabilities, pool, progress)
     explain = _Explain(request, snapshot, capabilities)
+    del snapshot
     check_links(plan, explain.errno)
     check_space(plan, capabilities)
     seconds = time.monotonic() - started
@@ -160,13 +161,14 @@ class _Explain:
     """Why links are refused, in words, with the owner of the files that were refused for it."""
 
     def __init__(self, request: CloneRequest, snapshot: PrefixSnapshot, capabilities: Capabilities) -> None:
-        self._snapshot, self._capabilities = snapshot, capabilities
+        # The classes and not the snapshot: it is large, and not needed once the plan is made.
+        self._classes, self._source, self._capabilities = snapshot.classes, snapshot.prefix, capabilities
         self._place = probe.existing_ancestor(os.path.dirname(request.target_prefix))
 
     def errno(self, code: int) -> str:
-        kinds = zip(self._snapshot.classes, self._capabilities.verdicts, strict=True)
+        kinds = zip(self._classes, self._capabilities.verdicts, strict=True)
         kind = next((kind for kind, verdict in kinds if verdict.link_errno == code), None)
-        return probe.reason_for(code, kind, self._snapshot.prefix, self._place)
+        return probe.reason_for(code, kind, self._source, self._place)
 
 
 def _decide(

@@ -40,7 +40,7 @@ from userconda.models import (
     LinkMode,
     RecordStep,
 )
-from userconda.parallel import Pool
+from userconda.parallel import Pool, waits
 from userconda.plan import WRITTEN_LAST, partition
 from userconda.prefixes import open_prefix, read_file, reread_directory
 from userconda.records import FileChange, retarget_record
@@ -236,10 +236,10 @@ class _Work:
         spine, units = partition(steps, _UNITS_A_WORKER * pool.workers_for(total))
         # What several workers fill, and what is filled after them, is made first and measured last.
         self.made = {*spine, "conda-meta"}
-        started = time.perf_counter()
+        started, waited = time.perf_counter(), waits()
         for path in sorted(self.made - {""}):
             os.close(fsops.make_directory(path, self.staging_fd, path))
-        pool.observe_target(3 * len(self.made), time.perf_counter() - started)
+        pool.observe(3 * len(self.made), time.perf_counter() - started, waits() - waited)
 
         def on_tick(done: int) -> None:
             lease.beat()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,6 +85,35 @@ class RecordInfo:
     extracted_package_dir: str | None
 
 
+class Tracked:
+    """Which record owns which path: 120,000 of them, by directory, so that no directory's path is kept twice."""
+
+    def __init__(self) -> None:
+        self._directories: dict[str, dict[str, int]] = {}
+
+    def add(self, path: str, record: int) -> None:
+        directory, _, name = path.rpartition("/")
+        names = self._directories.get(directory)
+        if names is None:
+            names = self._directories[directory] = {}
+        names[name] = record
+
+    def in_directory(self, directory: str) -> Mapping[str, int]:
+        """Name -> index of the record."""
+        return self._directories.get(directory, {})
+
+    def get(self, path: str) -> int | None:
+        directory, _, name = path.rpartition("/")
+        return self.in_directory(directory).get(name)
+
+    def __contains__(self, path: str) -> bool:
+        return self.get(path) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        for directory, names in self._directories.items():
+            yield from (f"{directory}/{name}" if directory else name for name in names)
+
+
 @dataclass(frozen=True, slots=True)
 class Replacement:
     """A tracked file that holds its prefix, as its record tells.
@@ -130,7 +159,7 @@ class PrefixSnapshot:
     directories: Sequence[Directory]
     classes: Sequence[FileClass]
     records: Sequence[RecordInfo]
-    tracked: Mapping[str, int]
+    tracked: Tracked
     replacements: Mapping[str, Replacement]
     no_link: frozenset[str]
     nested: tuple[Skipped, ...]

@@ -12,6 +12,7 @@ import gc
 import mmap
 import os
 import pickle
+import resource
 import selectors
 import signal
 import struct
@@ -50,14 +51,17 @@ class Pool:
         self.processors = processors or available
         self.operation_seconds = 0.0
 
-    def observe(self, operations: int, seconds: float) -> None:
-        """Note how long operations took; decides how many workers the next `map` starts."""
-        if operations:
-            self.operation_seconds = seconds / operations
+    def observe(self, operations: int, seconds: float, waits: int) -> None:
+        """Note how long operations took; decides how many workers the next `map` starts.
 
-    def observe_target(self, operations: int, seconds: float) -> None:
-        """The same where a clone is written: the slower of the two filesystems decides."""
-        self.operation_seconds = max(self.operation_seconds, seconds / operations)
+        The slowest filesystem that was met decides.
+
+        Args:
+            waits: how often the process gave up its processor meanwhile. Who waits for a server does so at nearly
+                every call; who only is slow, because the node is busy, is not helped by more processes.
+        """
+        if operations and waits * 4 > operations:
+            self.operation_seconds = max(self.operation_seconds, seconds / operations)
 
     def workers_for(self, operations: int) -> int:
         slow = self.operation_seconds > SLOW_OPERATION_SECONDS
@@ -226,6 +230,11 @@ def _collect(children: dict[int, int], units: int, board: _Board, on_tick: Calla
             board.allowed = len(children) if drained else throttle.allowed(total, time.monotonic())
             on_tick(total)
     return results
+
+
+def waits() -> int:
+    """How often this process has given up its processor by itself."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
 
 
 class _Board:

@@ -161,21 +161,22 @@ class Look:
 def files_to_look_at(snapshot: PrefixSnapshot) -> list[Look]:
     """Untracked files, tracked ones newer than their record, and all scripts in bin."""
     looks = []
-    records, tracked, replacements = snapshot.records, snapshot.tracked, snapshot.replacements
+    records, replacements = snapshot.records, snapshot.replacements
     left_out = _left_out(snapshot)
     oldest_record = min((record.mtime_ns for record in records), default=0)
     for directory in snapshot.directories:
         in_meta = directory.path == "conda-meta"
         prefix = f"{directory.path}/" if directory.path else ""
+        tracked = snapshot.tracked.in_directory(directory.path)
         untouched_all = directory.path != "bin" and max(directory.mtimes_ns, default=0) <= oldest_record
         # Nothing in it was touched since it was installed, and every file has its record: most directories.
-        if untouched_all and all(map(tracked.__contains__, map(prefix.__add__, directory.names))):
+        if untouched_all and all(map(tracked.__contains__, directory.names)):
             continue
         chosen: dict[bool, list[str]] = {False: [], True: []}
         sizes = {False: 0, True: 0}
         for name, size, mtime_ns in zip(directory.names, directory.size_bytes, directory.mtimes_ns, strict=True):
             path = prefix + name
-            record = tracked.get(path)
+            record = tracked.get(name)
             if record is not None:
                 untouched = mtime_ns <= records[record].mtime_ns
                 if path in replacements or (untouched and directory.path != "bin"):
@@ -210,7 +211,8 @@ class _Tally:
     charge_bytes: int = 0
     charge_inodes: int = 0
     directories_bytes: int = 0
-    own_bytes: int = 0
+    linked_bytes: int = 0
+    linked_files: int = 0
     foreign_writable: int = 0
     owned_links: int = 0
     refusals: dict[tuple[int, LinkMode], list[int]] = field(default_factory=dict)
@@ -328,7 +330,8 @@ class _Planner:
         tally.files += count
         tally.size_bytes += size_bytes
         block = self.capabilities.block_bytes
-        tally.own_bytes += sum([-(-size // block) for size in directory.size_bytes]) * block
+        tally.linked_bytes += sum([-(-size // block) for size in directory.size_bytes]) * block
+        tally.linked_files += count
         tally.owned_links += count if verdict.owned else 0
         tally.foreign_writable += count if verdict.writable else 0
         shared[(modes, None)] = (directory.names, [size_bytes])
@@ -360,7 +363,6 @@ class _Planner:
                 continue
             tally.files += 1
             tally.size_bytes += size
-            tally.own_bytes += self._allocated(size)
             verdict = verdicts[number]
             if name in changing:  # by the executor, when it knows the files
                 self._charge_file(size)
@@ -475,15 +477,16 @@ class _Planner:
         self, modes: tuple[LinkMode, ...], link_errno: int, size: int, writable: bool, owned: bool
     ) -> None:
         tally = self.tally
-        if modes[0] is LinkMode.HARDLINK:
-            if owned:
-                tally.owned_links += 1
-            if writable:
-                tally.foreign_writable += 1
-        elif modes[0] is LinkMode.SYMLINK:
+        if modes[0] is LinkMode.SYMLINK:
             # Of about the longest that an inode holds itself; the file's own path is not known here.
             self._charge(self._allocated(1) if len(os.fsencode(self.request.source_prefix)) >= 50 else 0)
-        elif modes[0] is not LinkMode.TWIN:
+        elif modes[0] in (LinkMode.HARDLINK, LinkMode.TWIN):
+            tally.linked_bytes += self._allocated(size)
+            tally.linked_files += 1
+            if modes[0] is LinkMode.HARDLINK:
+                tally.owned_links += owned
+                tally.foreign_writable += writable
+        else:
             self._charge_file(size)
         self._count_refused(modes[0], link_errno, size)
 
@@ -526,6 +529,7 @@ class _Planner:
         watched = {"conda-meta", "bin", snapshot.site_packages}
         roots = {n for n, record in enumerate(snapshot.records) if snapshot.is_base and record.name in _ROOT_PACKAGES}
         changing = sorted({*tally.rewritten, *tally.dropped} - roots)
+        self._charge_file(1)  # the provenance note
         charge = Charge(tally.charge_bytes, tally.charge_inodes)
         directories = len(steps)
         return ClonePlan(
@@ -547,7 +551,7 @@ class _Planner:
             size_bytes=tally.size_bytes,
             charge=charge,
             directories_charge=Charge(tally.directories_bytes, directories),
-            own_copy=Charge(tally.own_bytes + directories * self.capabilities.block_bytes, tally.files + directories),
+            own_copy=charge + Charge(tally.linked_bytes, tally.linked_files),
             refusals=refusals,
             foreign_writable=tally.foreign_writable,
             owned_links=tally.owned_links,

@@ -28,8 +28,8 @@ from userconda.errors import (
     SourceChanged,
     UnsafeName,
 )
-from userconda.models import Directory, FileClass, PrefixSnapshot, RecordInfo, Replacement, Skipped
-from userconda.parallel import Pool
+from userconda.models import Directory, FileClass, PrefixSnapshot, RecordInfo, Replacement, Skipped, Tracked
+from userconda.parallel import Pool, waits
 from userconda.placeholder import FileMode
 from userconda.plan import ROOT_ONLY
 from userconda.records import (
@@ -222,7 +222,7 @@ def _walk(
 ) -> Walk:
     """Breadth first until there are subtrees enough for the workers, who do the rest."""
     walk = Walk()
-    started = time.perf_counter()
+    started, waited = time.perf_counter(), waits()
     frontier = [""]
     while frontier and len(frontier) < _MOST_SUBTREES // 4:
         level, frontier = frontier, []
@@ -232,7 +232,7 @@ def _walk(
             if len(frontier) + len(level) - position > _MOST_SUBTREES:
                 frontier += level[position + 1 :]
                 break
-    pool.observe(walk.operations, time.perf_counter() - started)
+    pool.observe(walk.operations, time.perf_counter() - started, waits() - waited)
 
     def subtree(tops: Sequence[str], advance: Callable[[int], None]) -> Walk:
         part = Walk()
@@ -415,7 +415,7 @@ def reread_directory(prefix: str, path: str) -> Directory | None:
 @dataclass
 class _Owned:
     records: list[RecordInfo] = field(default_factory=list)
-    tracked: dict[str, int] = field(default_factory=dict)
+    tracked: Tracked = field(default_factory=Tracked)
     replacements: dict[str, Replacement] = field(default_factory=dict)
     no_link: set[str] = field(default_factory=set)
     unreadable: list[str] = field(default_factory=list)
@@ -457,7 +457,7 @@ def _read_records(root_fd: int, prefix: str, owned: _Owned) -> None:
 def _note_paths(owned: _Owned, number: int, record: PrefixRecord) -> None:
     tracked, replacements = owned.tracked, owned.replacements
     for path, entry in installed_paths(record, owned.site_packages):
-        tracked[path] = number
+        tracked.add(path, number)
         if entry is None:
             continue
         entry_point = entry.path_type == "unix_python_entry_point"

@@ -10,11 +10,11 @@ import os
 from collections.abc import Callable, Sequence
 
 from userconda.errors import UcenvError
-from userconda.models import Directory, PrefixSnapshot
+from userconda.models import PrefixSnapshot
 from userconda.parallel import Pool
-from userconda.prefixes import is_prefix, open_prefix, package_directories, read_listing, read_record
+from userconda.prefixes import is_prefix, open_prefix, package_directories, read_file, read_listing, read_record
 from userconda.provenance import read_provenance
-from userconda.records import PrefixRecord, installed_paths, packed_paths, parse_paths
+from userconda.records import installed_paths, packed_paths, parse_paths, parse_record
 
 #: directory -> name -> absolute directory of the user's own file of that name
 Twins = dict[str, dict[str, str]]
@@ -35,26 +35,44 @@ def find_twins(
         clones: prefixes of the user's, newest first.
         device: st_dev of the clone to be; a link from elsewhere would be refused.
     """
-    missing = {
-        directory.path: {
-            name: (size, mtime_ns)
-            for name, size, mtime_ns, number in zip(
-                directory.names, directory.size_bytes, directory.mtimes_ns, directory.classes, strict=True
-            )
-            if wanted(number)
-        }
-        for directory in snapshot.directories
-    }
-    missing = {path: files for path, files in missing.items() if files}
-    twins: Twins = {}
+    search = _Search(snapshot, wanted)
     for clone in clones:
-        if missing:
-            _match_clone(snapshot, clone, device, pool, missing, twins)
-    if missing:
-        for cache in package_caches:
-            if os.path.isdir(cache) and os.stat(cache).st_dev == device:
-                _match_cache(snapshot, cache, missing, twins)
-    return twins
+        if not search.complete:
+            _match_clone(search, clone, device, pool)
+    for cache in package_caches:
+        if not search.complete and os.path.isdir(cache) and os.stat(cache).st_dev == device:
+            _match_cache(search, cache)
+    return search.twins
+
+
+class _Search:
+    """What is looked for, and what was found so far."""
+
+    def __init__(self, snapshot: PrefixSnapshot, wanted: Callable[[int], bool]) -> None:
+        self.snapshot, self._wanted = snapshot, wanted
+        self._directories = {directory.path: directory for directory in snapshot.directories}
+        self._missing = sum(wanted(number) for directory in snapshot.directories for number in directory.classes)
+        self.twins: Twins = {}
+
+    @property
+    def complete(self) -> bool:
+        return not self._missing
+
+    def figures(self, path: str) -> dict[str, tuple[int, int]]:
+        """Name -> size and mtime of the files of a directory that have no twin yet."""
+        directory, found = self._directories.get(path), self.twins.get(path, {})
+        if directory is None:
+            return {}
+        columns = zip(directory.names, directory.size_bytes, directory.mtimes_ns, directory.classes, strict=True)
+        return {
+            name: (size, mtime_ns)
+            for name, size, mtime_ns, number in columns
+            if self._wanted(number) and name not in found
+        }
+
+    def found(self, path: str, name: str, place: str) -> None:
+        self.twins.setdefault(path, {})[name] = place
+        self._missing -= 1
 
 
 def clones_of(snapshot: PrefixSnapshot, prefixes: Sequence[str]) -> list[str]:
@@ -69,43 +87,26 @@ def clones_of(snapshot: PrefixSnapshot, prefixes: Sequence[str]) -> list[str]:
     return [prefix for _, prefix in sorted(found, reverse=True)]
 
 
-_Missing = dict[str, dict[str, tuple[int, int]]]
-
-
-def _match_clone(
-    snapshot: PrefixSnapshot, clone: str, device: int, pool: Pool, missing: _Missing, twins: Twins
-) -> None:
+def _match_clone(search: _Search, clone: str, device: int, pool: Pool) -> None:
     user = os.geteuid()
     try:
         if os.stat(clone).st_dev != device:
             return
         walk = read_listing(clone, pool)
-        differing = _differing_paths(snapshot, clone)
+        differing = _differing_paths(search.snapshot, clone)
     except (UcenvError, OSError):
         return  # a broken clone is nobody's twin
     owned = [key[0] == user for key in walk.classes]
     for directory in walk.directories:
-        wanted = missing.get(directory.path)
+        wanted = search.figures(directory.path)
         if not wanted:
             continue
+        prefix = f"{directory.path}/" if directory.path else ""
         place = os.path.join(clone, directory.path) if directory.path else clone
-        for name in _same(directory, wanted, owned):
-            path = f"{directory.path}/{name}" if directory.path else name
-            if path not in differing:
-                twins.setdefault(directory.path, {})[name] = place
-                del wanted[name]
-        if not wanted:
-            del missing[directory.path]
-
-
-def _same(directory: Directory, wanted: dict[str, tuple[int, int]], owned: Sequence[bool]) -> list[str]:
-    return [
-        name
-        for name, size, mtime_ns, number in zip(
-            directory.names, directory.size_bytes, directory.mtimes_ns, directory.classes, strict=True
-        )
-        if owned[number] and wanted.get(name) == (size, mtime_ns)
-    ]
+        columns = zip(directory.names, directory.size_bytes, directory.mtimes_ns, directory.classes, strict=True)
+        for name, size, mtime_ns, number in columns:
+            if owned[number] and wanted.get(name) == (size, mtime_ns) and prefix + name not in differing:
+                search.found(directory.path, name, place)
 
 
 def _differing_paths(snapshot: PrefixSnapshot, clone: str) -> set[str]:
@@ -115,32 +116,34 @@ def _differing_paths(snapshot: PrefixSnapshot, clone: str) -> set[str]:
     clone_fd, source_fd = open_prefix(clone), open_prefix(snapshot.prefix)
     try:
         others = {name for name in os.listdir(os.path.join(clone, "conda-meta")) if name.endswith(".json")}
-        for record_name in names | others:
-            hashes: list[dict[str, str | None]] = []
-            for prefix, descriptor, known in (
-                (snapshot.prefix, source_fd, names),
-                (clone, clone_fd, others),
-            ):
-                record = read_record(descriptor, prefix, record_name) if record_name in known else None
-                hashes.append(_hashes(record, snapshot.site_packages) if record else {})
-            ours, theirs = hashes
-            if ours != theirs:
-                differing |= {path for path in ours.keys() | theirs.keys() if ours.get(path) != theirs.get(path)}
+        for name in names | others:
+            ours = _record_bytes(source_fd, name) if name in names else b""
+            theirs = _record_bytes(clone_fd, name) if name in others else b""
+            if ours != theirs:  # most are the same to the byte, and need no decoding
+                before, after = (_hashes(data, snapshot.site_packages) for data in (ours, theirs))
+                differing |= {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
     finally:
         os.close(clone_fd)
         os.close(source_fd)
     return differing
 
 
-def _hashes(record: PrefixRecord, site_packages: str | None) -> dict[str, str | None]:
+def _record_bytes(prefix_fd: int, name: str) -> bytes:
+    return read_file(prefix_fd, f"conda-meta/{name}", name)
+
+
+def _hashes(data: bytes, site_packages: str | None) -> dict[str, str | None]:
+    """Path -> sha256; an entry point's is the installed file's with rattler, so it says nothing."""
+    if not data:
+        return {}
     return {
         path: None if entry is None or entry.path_type == "unix_python_entry_point" else entry.sha256
-        for path, entry in installed_paths(record, site_packages)
+        for path, entry in installed_paths(parse_record(data, ""), site_packages)
     }
 
 
-def _match_cache(snapshot: PrefixSnapshot, cache: str, missing: _Missing, twins: Twins) -> None:
-    user = os.geteuid()
+def _match_cache(search: _Search, cache: str) -> None:
+    snapshot, user = search.snapshot, os.geteuid()
     source_fd = open_prefix(snapshot.prefix)
     try:
         for record_info in snapshot.records:
@@ -153,9 +156,12 @@ def _match_cache(snapshot: PrefixSnapshot, cache: str, missing: _Missing, twins:
                 record = read_record(source_fd, snapshot.prefix, record_info.file_name)
             except (OSError, UcenvError):
                 continue
+            figures: dict[str, dict[str, tuple[int, int]]] = {}
             for path, entry in installed_paths(record, snapshot.site_packages):
                 directory, _, name = path.rpartition("/")
-                wanted = missing.get(directory, {}).get(name)
+                if directory not in figures:
+                    figures[directory] = search.figures(directory)
+                wanted = figures[directory].get(name)
                 if wanted is None or entry is None or entry.sha256 is None:
                     continue
                 # conda's records of noarch packages have the packed path; those of rattler and mamba the installed.
@@ -168,7 +174,6 @@ def _match_cache(snapshot: PrefixSnapshot, cache: str, missing: _Missing, twins:
                 except OSError:
                     continue
                 if status.st_uid == user and (status.st_size, status.st_mtime_ns) == wanted:
-                    twins.setdefault(directory, {})[name] = os.path.dirname(os.path.join(package, inside))
-                    del missing[directory][name]
+                    search.found(directory, name, os.path.dirname(os.path.join(package, inside)))
     finally:
         os.close(source_fd)

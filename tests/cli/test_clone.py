@@ -44,7 +44,7 @@ def test_the_columns_of_the_report_stand_below_each_other(ucenv: Cluster) -> Non
 def test_the_report_of_a_dry_run(ucenv: Cluster) -> None:
     run = ucenv("clone", SOURCE, "mine", "--dry-run")
     assert run.out.startswith("Would clone py3_powerai_1.7.0 -> mine\n")
-    assert re.search(r"^  charged to you: [\d.]+ kB, \d+ inodes$", run.out, re.M)
+    assert re.search(r"^  charged to you: [\d.]+ kB, \d+ inodes \([\d.]+ kB and \d+ of them are directories\)$", run.out, re.M)
     assert not (ucenv.root / "envs").exists()
 
 

@@ -163,15 +163,21 @@ def test_descriptors_are_closed(pool: Pool) -> None:
 )
 def test_workers_follow_the_speed_of_the_filesystem(operation_us: int, operations: int, workers: int) -> None:
     pool = Pool(8, processors=2)
-    pool.observe(100, 100 * operation_us / 1e6)
+    pool.observe(100, 100 * operation_us / 1e6, waits=100)
     assert pool.workers_for(operations) == workers
+
+
+def test_a_busy_node_is_not_taken_for_a_slow_filesystem() -> None:
+    pool = Pool(8, processors=2)
+    pool.observe(100, 1.0, waits=3)
+    assert pool.workers_for(100_000) == 2
 
 
 @pytest.mark.parametrize("limit", [1, 3])
 def test_the_limit_is_never_passed(limit: int) -> None:
     pool = Pool(limit, processors=16)
     for seconds in (1e-6, 1e-2):
-        pool.observe(1, seconds)
+        pool.observe(1, seconds, waits=1)
         assert pool.workers_for(MANY) == limit
 
 
