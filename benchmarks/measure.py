@@ -175,18 +175,19 @@ def make_environment(
     fill_cache: bool = False,
     packages: int | None = None,
     within: Sequence[str | Path] = (),
+    library_bytes: int = 0,
 ) -> Path:
     """demo.make_big_environment in a process of its own: a large parent would show in what is forked from it.
 
     `within` is a command that runs it.
     """
     code = (
-        "from pathlib import Path; import os, demo; root, files, directories, packages, fill = sys.argv[1:];"
+        "from pathlib import Path; import os, demo; root, files, directories, packages, fill, libraries = sys.argv[1:];"
         "demo.make_big_environment(Path(root), int(files), int(directories), packages=int(packages), "
-        "fill_cache=fill == 'yes'); os._exit(0)"
+        "fill_cache=fill == 'yes', library_bytes=int(libraries)); os._exit(0)"
     )
     packages = packages or max(1, min(250, files // _FILES_A_PACKAGE))
-    arguments = (root, str(files), str(directories), str(packages), "yes" if fill_cache else "no")
+    arguments = (root, str(files), str(directories), str(packages), "yes" if fill_cache else "no", str(library_bytes))
     subprocess.run([*within, *python(code, *arguments)], check=True)
     return root / "envs" / "big"
 

@@ -298,12 +298,14 @@ def make_big_environment(
     packages: int = 250,
     seed: int = 0,
     fill_cache: bool = False,
+    library_bytes: int = 0,
 ) -> Path:
     """Write the environment `<root>/envs/big` of generated packages, with records like rattler's; return its prefix.
 
     Sizes are log-normal around 2 KB; 17.5 % of the files are `.py`, as many their `.pyc`; 1 % hold the prefix, one in
     five of these in binary. Directory names, contents and sizes depend on `seed` only. With `fill_cache` the packages
     are also in `<root>/pkgs`, the environment's files are links to them, and `install_from_cache` works.
+    `library_bytes` is the size of a further package of large libraries, in which real environments have their bytes.
     """
     conda = SystemConda(root)
     prefix = conda.prefix("big")
@@ -316,17 +318,27 @@ def make_big_environment(
         # As in a real one of 254 packages: in 220 of them nothing holds the prefix.
         holding = _HOLDING_FILES * 7 if number % 7 == 0 else 0.0
         package = _synthetic_package(f"synthetic-{number:03}", package_files, package_directories, rng, filler, holding)
-        extracted = conda.pkgs / package.stem
-        if fill_cache:
-            _write_files(extracted, (*package.files, *info_files(package)))
-            # What rattler writes beside an extracted package: revision and hash of the archive.
-            revision = (1).to_bytes(8, "big") + _made_up_sha256(package).digest()
-            (conda.pkgs / f"{package.stem}.lock").write_bytes(revision)
-        in_prefix = _install_files(prefix, package, extracted if fill_cache else None)
-        record = msgspec.json.encode(_prefix_record(package, conda, in_prefix))
-        (prefix / "conda-meta" / f"{package.stem}.json").write_bytes(msgspec.json.format(record, indent=2))
+        _put_package(conda, prefix, package, fill_cache)
+    if library_bytes:
+        library = filler.binary(_LIBRARY_BYTES)
+        count = max(1, library_bytes // _LIBRARY_BYTES)
+        files_of_it = (PackageFile(f"lib/libsynthetic{n:03}.so", library, executable=True) for n in range(count))
+        package = Package("synthetic-libraries", "1.0", "h5eee18b_0", files=tuple(files_of_it))
+        _put_package(conda, prefix, package, fill_cache)
     (prefix / "conda-meta/history").write_text("==> 2020-01-15 10:22:03 <==\n# cmd: conda create --name big\n")
     return prefix
+
+
+def _put_package(conda: SystemConda, prefix: Path, package: Package, fill_cache: bool) -> None:
+    extracted = conda.pkgs / package.stem
+    if fill_cache:
+        _write_files(extracted, (*package.files, *info_files(package)))
+        # What rattler writes beside an extracted package: revision and hash of the archive.
+        revision = (1).to_bytes(8, "big") + _made_up_sha256(package).digest()
+        (conda.pkgs / f"{package.stem}.lock").write_bytes(revision)
+    in_prefix = _install_files(prefix, package, extracted if fill_cache else None)
+    record = msgspec.json.encode(_prefix_record(package, conda, in_prefix))
+    (prefix / "conda-meta" / f"{package.stem}.json").write_bytes(msgspec.json.format(record, indent=2))
 
 
 class _Filler:
@@ -343,6 +355,8 @@ class _Filler:
         return min(int(self._rng.lognormvariate(math.log(2048), 1.2)), self._BLOCK_BYTES // 4)
 
     def binary(self, size_bytes: int) -> bytes:
+        if size_bytes > self._BLOCK_BYTES:
+            return (self._binary * (size_bytes // self._BLOCK_BYTES + 1))[:size_bytes]
         return self._cut(self._binary, size_bytes)
 
     def text(self, size_bytes: int) -> bytes:
@@ -358,6 +372,9 @@ def _apportion(total: int, weights: Sequence[float]) -> list[int]:
     bounds = [round(total * part / sum(weights)) for part in itertools.accumulate(weights)]
     return [high - low for low, high in itertools.pairwise([0, *bounds])]
 
+
+#: Of one library.
+_LIBRARY_BYTES = 1 << 25
 
 #: Share of the files below that hold the prefix. They are 65 % of all files, so that this makes 1 % of all.
 _HOLDING_FILES = 0.0154
