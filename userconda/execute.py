@@ -47,7 +47,7 @@ from userconda.records import FileChange, retarget_record
 from userconda.retarget import PipRecords, compile_modules, retarget_file, sha256_of, sign
 
 #: How many units each worker gets on average: enough to even out, few enough to descend to.
-_UNITS_A_WORKER: Final = 24
+_UNITS_A_WORKER: Final = 16
 
 #: Reading, editing and writing one takes as long as so many links.
 _RECORD_OPERATIONS: Final = 200
@@ -290,12 +290,12 @@ class _Work:
     def _leave(self, stack: list[tuple[str, int, int]], tally: Tally) -> None:
         path, source_fd, target_fd = stack.pop()
         if path and path not in self.made:
-            self._measure_directory(target_fd, tally)
+            self._measure_directory(fsops.allocated_directory(target_fd), tally)
         os.close(source_fd)
         os.close(target_fd)
 
-    def _measure_directory(self, target_fd: int, tally: Tally) -> None:
-        charge = Charge(fsops.allocated_directory(target_fd), 1)
+    def _measure_directory(self, allocated_bytes: int, tally: Tally) -> None:
+        charge = Charge(allocated_bytes, 1)
         tally.charged += charge
         tally.directories += charge
 
@@ -540,8 +540,7 @@ class _Work:
                         continue
                     self._own(name, meta_fd, tally, "copied")
         for path in self.made:
-            with _directories(self.staging_fd, f"{path}/x" if path else "x") as (directory_fd,):
-                self._measure_directory(directory_fd, tally)
+            self._measure_directory(fsops.allocated(path or ".", self.staging_fd), tally)
 
 
 def _join(directory: str, name: str) -> str:

@@ -63,11 +63,15 @@ class Pool:
         if operations and waits * 4 > operations:
             self.operation_seconds = max(self.operation_seconds, seconds / operations)
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether operations wait for a server."""
+        return self.operation_seconds > SLOW_OPERATION_SECONDS
+
     def workers_for(self, operations: int) -> int:
-        slow = self.operation_seconds > SLOW_OPERATION_SECONDS
         if operations * max(self.operation_seconds, 5e-6) < _WORTH_FORKING * 5e-6:
             return 1
-        return self.limit if slow else min(self.limit, self.processors)
+        return self.limit if self.is_slow else min(self.limit, self.processors)
 
     def map(
         self,

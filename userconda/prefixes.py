@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import stat
+import sys
 import time
 from array import array
 from collections.abc import Callable, Sequence
@@ -44,6 +45,10 @@ from userconda.records import (
 
 #: Enough subtrees for the workers to share evenly, few enough to be numbered in one pipe.
 _MOST_SUBTREES: Final = 800
+
+#: What tells how fast a filesystem is, and how much a worker then does before what is left is shared out again.
+_TRIAL_OPERATIONS: Final = 100
+_ROUND_OPERATIONS: Final = 400
 
 _OPEN_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -155,13 +160,14 @@ def open_prefix(prefix: str) -> int:
 
 @dataclass
 class Walk:
-    """Directories read so far, and what was met on the way. Small enough to cross between processes."""
+    """Directories read so far, what was met on the way, and which are still to be read."""
 
     directories: list[Directory] = field(default_factory=list)
     classes: dict[tuple[int, int, int], str] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     transactions: list[str] = field(default_factory=list)
+    rest: list[str] = field(default_factory=list)
     operations: int = 0
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -170,7 +176,7 @@ class Walk:
             (d.path, d.mtime_ns, d.names, *map(bytes, _columns(d)), d.symlinks, d.children) for d in self.directories
         ]
         skipped = [(skipped.path, skipped.reason) for skipped in self.skipped]
-        rest = (self.classes, skipped, self.unreadable, self.transactions, self.operations)
+        rest = (self.classes, skipped, self.unreadable, self.transactions, self.rest, self.operations)
         return _unpack_walk, (marshal.dumps((columns, rest)),)
 
     def merge(self, other: Walk) -> None:
@@ -186,6 +192,7 @@ class Walk:
         self.skipped += other.skipped
         self.unreadable += other.unreadable
         self.transactions += other.transactions
+        self.rest += other.rest
         self.operations += other.operations
 
 
@@ -194,7 +201,7 @@ def _columns(directory: Directory) -> tuple[array[int], ...]:
 
 
 def _unpack_walk(data: bytes) -> Walk:
-    columns, (classes, skipped, unreadable, transactions, operations) = marshal.loads(data)
+    columns, (classes, skipped, unreadable, transactions, rest, operations) = marshal.loads(data)
     directories = [
         Directory(
             path,
@@ -209,7 +216,12 @@ def _unpack_walk(data: bytes) -> Walk:
         )
         for path, mtime_ns, names, sizes, mtimes, inodes, numbers, symlinks, children in columns
     ]
-    return Walk(directories, classes, [Skipped(*item) for item in skipped], unreadable, transactions, operations)
+    skips = [Skipped(*item) for item in skipped]
+    return Walk(directories, classes, skips, unreadable, transactions, rest, operations)
+
+
+def _nothing() -> None:
+    return None
 
 
 def _walk(
@@ -218,38 +230,47 @@ def _walk(
     is_base: bool,
     pool: Pool,
     on_tick: Callable[[int], None] = lambda done: None,
-    meanwhile: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[], None] = _nothing,
 ) -> Walk:
-    """Breadth first until there are subtrees enough for the workers, who do the rest."""
-    walk = Walk()
+    """Breadth first, until it is known how fast the filesystem is and there are subtrees for the workers, who go on.
+
+    Where every call waits for a server they come back after some hundred calls with what they have not read, and it
+    is shared out again: nobody knows beforehand which subtree is the big one.
+    """
+    walk = Walk(rest=[""])
     started, waited = time.perf_counter(), waits()
-    frontier = [""]
-    while frontier and len(frontier) < _MOST_SUBTREES // 4:
-        level, frontier = frontier, []
+    while walk.rest and not _is_enough(len(walk.rest), walk.operations, pool):
+        level, walk.rest = walk.rest, []
         for position, path in enumerate(level):
             directory = _read_below(root_fd, path, walk, device, is_base)
-            frontier += [f"{path}/{name}" if path else name for name in directory.children] if directory else []
-            if len(frontier) + len(level) - position > _MOST_SUBTREES:
-                frontier += level[position + 1 :]
+            walk.rest += [f"{path}/{name}" if path else name for name in directory.children] if directory else []
+            if _is_enough(len(walk.rest) + len(level) - position, walk.operations, pool):
+                walk.rest += level[position + 1 :]
                 break
-    pool.observe(walk.operations, time.perf_counter() - started, waits() - waited)
+            pool.observe(walk.operations, time.perf_counter() - started, waits() - waited)
+    most = _ROUND_OPERATIONS if pool.is_slow else sys.maxsize
 
     def subtree(tops: Sequence[str], advance: Callable[[int], None]) -> Walk:
         part = Walk()
         for top in tops:
-            _read_subtree(root_fd, top, part, device, is_base, advance)
+            _read_subtree(root_fd, top, part, device, is_base, most, advance)
         return part
 
-    if frontier:
+    while walk.rest:
+        frontier, walk.rest = walk.rest, []
         # Neighbours go to one unit: the biggest packages have many subdirectories, side by side.
-        size = max(1, len(frontier) // _MOST_SUBTREES + 1)
+        size = len(frontier) // _MOST_SUBTREES + 1
         units = [frontier[start : start + size] for start in range(0, len(frontier), size)]
-        expected = 40 * len(frontier)
-        for part in pool.map(units, subtree, expected, on_tick, meanwhile):
+        for part in pool.map(units, subtree, 40 * len(frontier), on_tick, meanwhile):
             walk.merge(part)
-    else:
-        meanwhile()
+        meanwhile = _nothing
+    meanwhile()
     return walk
+
+
+def _is_enough(subtrees: int, operations: int, pool: Pool) -> bool:
+    """Whether the workers can start: sooner where one process alone mostly waits."""
+    return subtrees >= _MOST_SUBTREES // 4 or (pool.is_slow and operations >= _TRIAL_OPERATIONS and subtrees > 1)
 
 
 def _read_below(root_fd: int, path: str, walk: Walk, device: int, is_base: bool) -> Directory | None:
@@ -264,19 +285,26 @@ def _read_below(root_fd: int, path: str, walk: Walk, device: int, is_base: bool)
 
 
 def _read_subtree(
-    root_fd: int, top: str, walk: Walk, device: int, is_base: bool, advance: Callable[[int], None]
+    root_fd: int, top: str, walk: Walk, device: int, is_base: bool, most: int, advance: Callable[[int], None]
 ) -> None:
+    """Depth first with one descriptor a level, so that no path is looked up from the top again.
+
+    Args:
+        most: when `walk` has taken so many operations, what is left is noted in `walk.rest`.
+    """
     descriptor = _descend(root_fd, top)
     if descriptor is None:
         walk.unreadable.append(top)
         return
-    # Depth first with one descriptor a level, so that no path is looked up from the top again.
     stack: list[tuple[int, str, list[str]]] = []
     try:
         directory = _read_directory(descriptor, top, walk, device, is_base)
         stack.append((descriptor, top, list(directory.children) if directory else []))
         while stack:
             descriptor, path, children = stack[-1]
+            if walk.operations > most:
+                walk.rest += [f"{path}/{name}" for name in children]
+                children.clear()
             if not children:
                 os.close(stack.pop()[0])
                 continue
