@@ -42,7 +42,7 @@ _AFTER: Final = rb"(?!\.*[\w~+@%\x80-\xff-]|\\ )"
 #: rattler (one line and a comment), and pip's distlib (two lines) write them.
 _EXEC_SHEBANG: Final = re.compile(
     rb"\A#!/bin/sh\n'''exec' "
-    rb'(?:"(?P<quoted>/[^"\n]*)"|(?P<bare>/[^"\s]*))(?P<options>[^"\n]*?) "\$0" "\$@"'
+    rb'(?:"(?P<quoted>/[^"\n]*)"|(?P<bare>/[^"\s]*))(?P<options>[^\n]*?) "\$0" "\$@"'
     rb"(?: #'''\n|\n' '''\n)"
 )
 #: What sh would act on between double quotes, or Python between triple ones: no such path goes into a script's text.
