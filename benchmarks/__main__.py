@@ -15,18 +15,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import clone, growth, latency, refused, start
+from benchmarks import clone, conda, growth, latency, refused, start
 from benchmarks.measure import Bench, Options, Row, Skipped
 from tests.support import Unavailable
 from tests.support.filesystems import loop_mount, scratch_directory
 
-GROUPS = {"clone": clone, "refused": refused, "latency": latency, "growth": growth, "start": start}
+GROUPS = {"clone": clone, "conda": conda, "refused": refused, "latency": latency, "growth": growth, "start": start}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--files", type=int, metavar="N", help="of the environment that is cloned (120,000)")
     parser.add_argument("--directories", type=int, metavar="N", help="of that environment (19 for 120 files)")
+    parser.add_argument("--conda-files", type=int, default=5_000, metavar="N", help="of the one conda clones (5,000)")
     parser.add_argument("--pairs", type=int, metavar="N", help="how often two things take turns (5)")
     parser.add_argument("--only", choices=GROUPS, action="append", metavar="NAME", help=", ".join(GROUPS))
     parser.add_argument("--quick", action="store_true", help="small and once: to see that it works, not for figures")
@@ -34,7 +35,8 @@ def main() -> int:
     arguments = parser.parse_args()
     files = arguments.files or (3_000 if arguments.quick else 120_000)
     directories = arguments.directories or files * 19 // 120
-    options = Options(files, directories, arguments.pairs or (1 if arguments.quick else 5), arguments.quick)
+    pairs = arguments.pairs or (1 if arguments.quick else 5)
+    options = Options(files, directories, arguments.conda_files, pairs, arguments.quick)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     started = time.monotonic()

@@ -28,6 +28,7 @@ class Skipped(Exception):
 class Options:
     files: int
     directories: int
+    conda_files: int
     pairs: int
     quick: bool
 

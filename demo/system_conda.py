@@ -310,14 +310,14 @@ def make_big_environment(
     conda = SystemConda(root)
     prefix = conda.prefix("big")
     rng = random.Random(seed)
-    filler = _Filler(rng)
+    filler = Filler(rng)
     weights = [rng.lognormvariate(0, 1.4) for _ in range(packages)]
-    shares = zip(_apportion(files, weights), _apportion(directories, weights), strict=True)
+    shares = zip(apportion(files, weights), apportion(directories, weights), strict=True)
     (prefix / "conda-meta").mkdir(parents=True)
     for number, (package_files, package_directories) in enumerate(shares):
         # As in a real one of 254 packages: in 220 of them nothing holds the prefix.
-        holding = _HOLDING_FILES * 7 if number % 7 == 0 else 0.0
-        package = _synthetic_package(f"synthetic-{number:03}", package_files, package_directories, rng, filler, holding)
+        holding = HOLDING_FILES * 7 if number % 7 == 0 else 0.0
+        package = synthetic_package(f"synthetic-{number:03}", package_files, package_directories, rng, filler, holding)
         _put_package(conda, prefix, package, fill_cache)
     if library_bytes:
         library = filler.binary(_LIBRARY_BYTES)
@@ -341,7 +341,7 @@ def _put_package(conda: SystemConda, prefix: Path, package: Package, fill_cache:
     (prefix / "conda-meta" / f"{package.stem}.json").write_bytes(msgspec.json.format(record, indent=2))
 
 
-class _Filler:
+class Filler:
     """Bytes and text of any length, cut from one random block: generating each file's own would take the time."""
 
     _BLOCK_BYTES = 1 << 22
@@ -367,7 +367,7 @@ class _Filler:
         return block[start : start + size_bytes]
 
 
-def _apportion(total: int, weights: Sequence[float]) -> list[int]:
+def apportion(total: int, weights: Sequence[float]) -> list[int]:
     """Whole numbers that add up to `total`, as the weights do."""
     bounds = [round(total * part / sum(weights)) for part in itertools.accumulate(weights)]
     return [high - low for low, high in itertools.pairwise([0, *bounds])]
@@ -377,11 +377,11 @@ def _apportion(total: int, weights: Sequence[float]) -> list[int]:
 _LIBRARY_BYTES = 1 << 25
 
 #: Share of the files below that hold the prefix. They are 65 % of all files, so that this makes 1 % of all.
-_HOLDING_FILES = 0.0154
+HOLDING_FILES = 0.0154
 
 
-def _synthetic_package(
-    name: str, files: int, directories: int, rng: random.Random, filler: _Filler, holding: float
+def synthetic_package(
+    name: str, files: int, directories: int, rng: random.Random, filler: Filler, holding: float
 ) -> Package:
     modules = round(files * 0.175)
     # Each directory of modules brings its __pycache__.
@@ -401,7 +401,7 @@ def _synthetic_package(
     return Package(name, "1.0", "h5eee18b_0", files=tuple(sorted(members, key=lambda file: file.path)))
 
 
-def _synthetic_file(path: str, filler: _Filler, kind: float, holding: float) -> PackageFile:
+def _synthetic_file(path: str, filler: Filler, kind: float, holding: float) -> PackageFile:
     if kind < holding / 5:
         data = filler.binary(filler.size_bytes()) + b"\0" + PLACEHOLDER + b"/share\0" + filler.binary(64)
         return PackageFile(f"{path}.so", data, executable=True, placeholder=PLACEHOLDER, file_mode="binary")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import gc
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -35,7 +34,7 @@ from userconda.units import format_bytes, format_count
 #: Refused links are worth a question when copying instead costs more than this share of the environment.
 _WORTH_ASKING = 0.05
 
-#: `progress(phase, done, total)`; total 0 where it is not known yet.
+#: `progress(phase, done, total)`; total 0 where it is not known yet. Phases: reading, looking, asking, cloning.
 Progress = Callable[[str, int, int], None]
 
 
@@ -87,8 +86,6 @@ def clone(
     """
     started = time.monotonic()
     _check_places(request)
-    # A snapshot is a million objects without a cycle; looking for cycles among them takes longer than planning.
-    gc.disable()
     pool = Pool(surroundings.operations_in_flight)
     snapshot = read_prefix(
         request.source_prefix,
@@ -106,6 +103,7 @@ def clone(
     seconds = time.monotonic() - started
     if dry_run:
         return _planned(plan, explain, seconds)
+    progress("asking", 0, 0)
     notes = _decide(plan, capabilities, surroundings, explain, accept)
     started = time.monotonic()  # what the user took to answer is not the clone's time
     tally = execute_clone(plan, pool, lambda done, total: progress("cloning", done, total))

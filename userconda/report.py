@@ -88,7 +88,7 @@ def show_error(command: str, error: UcenvError, *, as_json: bool) -> None:
 
 
 def show_interrupted(command: str, *, as_json: bool) -> None:
-    text = "interrupted; nothing was left under the final name"
+    text = "interrupted; nothing half made is left under the final name"
     if as_json:
         _print_json(command, None, [], {"code": "interrupted", "exit_code": 130, "message": text, "hints": []})
     else:
@@ -175,11 +175,13 @@ def progress(*, enabled: bool) -> Iterator[Progress]:
 class _Bar:
     def __init__(self) -> None:
         self._since = time.monotonic()
-        self._phase = ""
         self._progress: Any = None
         self._task: Any = None
 
     def update(self, phase: str, done: int, total: int) -> None:
+        if phase == "asking":  # the question needs the line
+            self.close()
+            return
         if time.monotonic() - self._since < _BAR_AFTER_SECONDS:
             return
         if self._progress is None:
@@ -206,9 +208,6 @@ class _Bar:
             self._progress.stop()
             self._progress = None
         self._since = time.monotonic()
-
-    def pause(self) -> None:
-        self.close()
 
 
 def ask_price(prices: Prices) -> bool:

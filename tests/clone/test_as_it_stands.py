@@ -393,13 +393,25 @@ def test_files_that_cannot_be_read_fail_the_clone_and_are_all_listed(shared_tmp:
     site = make_site(shared_tmp)
     _, user = users.two_users()
     subprocess.run(["chmod", "-R", "a+rX", site.conda.root], check=True)
+    record = next((site.source / "conda-meta").glob("odd-generic-*.json"))
+    record.chmod(0o600)
     for path in ("etc/odd.conf", "share/untracked/notes.txt", "share/odd-generic"):
         (site.source / path).chmod(0o700 if path.endswith("generic") else 0o600)
     os.chown(site.space, user.uid, user.gid)
     with pytest.raises(SourceIncomplete) as caught:
         users.fork_as(user, lambda: site.clone() and None)
-    assert set(caught.value.paths) >= {"etc/odd.conf", "share/untracked/notes.txt", "share/odd-generic"}
+    listed = {"etc/odd.conf", "share/untracked/notes.txt", "share/odd-generic", f"conda-meta/{record.name}"}
+    assert set(caught.value.paths) >= listed
     assert not any((site.space / "envs").glob("*"))
+
+
+@pytest.mark.parametrize("name", ["a $(touch x) b", "a `x` b", 'a "b" c', "a \\ b"])
+def test_no_script_holds_a_path_that_sh_would_act_on(site: Site, name: str) -> None:
+    target = site.target(name)
+    site.clone(target)
+    for script in (target / "bin").iterdir():
+        if script.is_file() and not script.is_symlink():
+            assert not script.read_bytes().startswith(b"#!/bin/sh\n'''exec' \"" + os.fsencode(target))
 
 
 # private files --------------------------------------------------------------------------------------------------
@@ -709,6 +721,15 @@ def test_a_link_from_base_to_an_environment_leads_there_still(site: Site, target
     (base / "share/shortcut").symlink_to(target.format(base, site.source.name))
     site.clone(source=base, is_base=True)
     assert (site.target() / "share/shortcut").resolve() == site.source / "share/odd"
+
+
+def test_text_in_base_that_names_an_environment_means_it_still(site: Site) -> None:
+    base = _make_base(site)
+    tool = base / "bin/tool-of-an-environment"
+    tool.write_text(f"#!{base}/envs/tools/bin/python\nPKGS={base}/pkgs\nHERE={base}/envsx:{base}/share\n")
+    site.clone(source=base, is_base=True)
+    expected = f"#!{base}/envs/tools/bin/python\nPKGS={base}/pkgs\nHERE={site.target()}/envsx:{site.target()}/share\n"
+    assert (site.target() / "bin/tool-of-an-environment").read_text() == expected
 
 
 def test_a_mount_point_is_not_entered_and_said(shared_tmp: Path) -> None:
