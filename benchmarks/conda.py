@@ -9,7 +9,8 @@ from pathlib import Path
 from benchmarks import measure
 from benchmarks.measure import Bench, Skipped
 
-CONDA_PACKAGES = 20
+#: As in the big environment.
+FILES_A_PACKAGE = 480
 
 
 def run(bench: Bench) -> None:
@@ -34,7 +35,7 @@ def run(bench: Bench) -> None:
         "CONDA_REGISTER_ENVS": "false",
     }
     offline = ["--yes", "--quiet", "--offline", "--override-channels", "--channel", channel.as_uri()]
-    names = [f"synthetic-{number:03}" for number in range(CONDA_PACKAGES)]
+    names = [f"synthetic-{number:03}" for number in range(package_count(bench.options.conda_files))]
     bench.say("installing an environment with conda")
     create: list[str | Path] = [conda, "create", *offline, "--prefix", source, *names]
     measure.timed(create, env, bench.directory)
@@ -62,9 +63,13 @@ def run(bench: Bench) -> None:
         "conda",
         ("ucenv clone", ucenv),
         ("conda create --clone", conda_clone),
-        note=f"{measure.counted(source)}, {CONDA_PACKAGES} noarch packages, {version}",
+        note=f"{measure.counted(source)}, {len(names)} noarch packages, {version}",
         pairs=min(3, bench.options.pairs),
     )
+
+
+def package_count(files: int) -> int:
+    return max(10, files // FILES_A_PACKAGE)
 
 
 def write_channel(channel: Path, files: int) -> None:
@@ -77,14 +82,20 @@ def write_channel(channel: Path, files: int) -> None:
 
     rng = random.Random(1)
     filler = Filler(rng)
-    weights = [rng.lognormvariate(0, 1.4) for _ in range(CONDA_PACKAGES)]
+    weights = [rng.lognormvariate(0, 1.4) for _ in range(package_count(files))]
     directories = apportion(files * 19 // 120, weights)
     write_package(package_from_python(), channel)
+    # conda compiles what it clones: that takes as long as it does only with modules as long as real ones.
+    sources = [path.read_bytes() for path in sorted(Path(os.__file__).parent.glob("*.py"))]
     for number, count in enumerate(apportion(files, weights)):
         holding = HOLDING_FILES * 7 if number % 7 == 0 else 0.0
         package = synthetic_package(f"synthetic-{number:03}", count, directories[number], rng, filler, holding)
         members = tuple(
-            replace(file, path=file.path.replace(SITE_PACKAGES, "site-packages", 1))
+            replace(
+                file,
+                path=file.path.replace(SITE_PACKAGES, "site-packages", 1),
+                data=rng.choice(sources) if file.path.endswith(".py") else file.data,
+            )
             for file in package.files
             if not file.path.endswith(".pyc")
         )

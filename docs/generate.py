@@ -44,27 +44,30 @@ The word is `error.code` in `--json`.
 
 def commands() -> str:
     parts = [MADE, "# Commands\n"]
-    for name, meaning in COMMANDS.items():
+    for name in COMMANDS:
         module = importlib.import_module(f"userconda.cli.{name}")
-        parts.append(f"\n## ucenv {name}\n\n{meaning.capitalize()}.\n\n```console\n$ {module.EXAMPLE}\n```\n\n")
+        parser = parser_for(name, module)
+        parts.append(f"\n## ucenv {name}\n\n{parser.description}\n\n```console\n$ {module.EXAMPLE}\n```\n\n")
         parts.append("| | |\n|---|---|\n")
         # Not argparse's own text: its layout differs from one Python to the next.
-        for action in parser_for(name, module)._actions:
+        for action in parser._actions:
             if action.dest != "help":
-                value = f" {action.metavar or '|'.join(map(str, action.choices or ()))}".rstrip()
+                # A bar would end the table's cell.
+                choices = "\\|".join(map(str, action.choices or ()))
+                value = f" {action.metavar or choices}".rstrip()
                 words = ", ".join(f"{option}{value}" for option in action.option_strings) or value.strip()
                 parts.append(f"| `{words}` | {action.help} |\n")
     return "".join(parts)
 
 
 def exit_codes() -> str:
-    rows = {0: ("", "done"), 1: ("", "done, and the answer is bad"), 3: ("bug", "a bug in ucenv; a log file has more")}
+    rows = {(0, ""): "done", (1, ""): "done, and the answer is bad", (3, "bug"): "a bug in ucenv; a log file has more"}
     for value in vars(errors).values():
         if inspect.isclass(value) and issubclass(value, errors.UcenvError) and value is not errors.UcenvError:
-            rows.setdefault(value.exit_code, (value.code, (inspect.getdoc(value) or "").splitlines()[0]))
-    rows[errors.Interrupted.exit_code] = ("interrupted", "SIGINT, SIGTERM or SIGHUP")
-    rows[141] = ("", "whoever read the output closed it")
-    lines = [f"| {code} | {word and f'`{word}`'} | {meaning} |" for code, (word, meaning) in sorted(rows.items())]
+            rows.setdefault((value.exit_code, value.code), (inspect.getdoc(value) or "").splitlines()[0])
+    rows[errors.Interrupted.exit_code, "interrupted"] = "SIGINT, SIGTERM or SIGHUP"
+    rows[141, ""] = "whoever read the output closed it"
+    lines = [f"| {code} | {word and f'`{word}`'} | {meaning} |" for (code, word), meaning in sorted(rows.items())]
     return MADE + EXIT_CODES + "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ _NEEDS: tuple[Callable[[], object], ...] = (users.two_users, filesystems.latfs_p
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Run by nohup, or by a script in the background, the signals that tests send would be ignored.
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
     config.addinivalue_line("markers", "serial: changes or depends on what the whole machine shares (a sysctl)")
     if not hasattr(config, "workerinput"):  # one process sweeps, before the workers mount anything
         filesystems.sweep()

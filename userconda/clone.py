@@ -19,6 +19,7 @@ from userconda.models import (
     ClonePlan,
     CloneRequest,
     CloneResult,
+    Content,
     Fallback,
     FileCounts,
     LinkMode,
@@ -85,7 +86,7 @@ def clone(
         accept: asks the user whether to pay for an own copy; None where nobody can be asked.
     """
     started = time.monotonic()
-    _check_places(request)
+    _check_places(request, surroundings)
     pool = Pool(surroundings.operations_in_flight)
     snapshot = read_prefix(
         request.source_prefix,
@@ -143,11 +144,12 @@ def make_plan(
     )
 
 
-def _check_places(request: CloneRequest) -> None:
+def _check_places(request: CloneRequest, surroundings: Surroundings) -> None:
     if os.path.lexists(request.target_prefix):
         raise TargetExists(request.target_prefix)
     source, target = os.path.realpath(request.source_prefix), os.path.realpath(request.target_prefix)
-    if (target + "/").startswith(source + "/") and not os.path.isdir(os.path.join(source, "envs")):
+    own_envs = surroundings.source_is_base and target.startswith(os.path.join(source, "envs", ""))
+    if (target + "/").startswith(source + "/") and not own_envs:
         raise UsageError(f"{request.target_prefix} would be inside its own source", "choose a place outside of it")
     if ":" in request.target_prefix:
         raise UsageError(
@@ -254,7 +256,7 @@ def _planned(plan: ClonePlan, explain: _Explain, seconds: float) -> CloneResult:
             counts[group.modes[0]] += len(group.names)
             sizes[group.modes[0]] += group.size_bytes
         for file in step.files:
-            if file.content.value == "as it is":
+            if file.content is Content.AS_IS:
                 counts[LinkMode.COPY] += 1
             else:
                 rewritten += 1

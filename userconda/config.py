@@ -117,11 +117,15 @@ class Config:
             return os.path.join(os.path.normpath(scratch), "conda_local"), "$SCRATCH"
         return os.path.join(
             _data_directory(self.environment), "conda_local"
-        ), "the data directory, as $SCRATCH is unset"
+        ), f"the data directory, as {self.scratch_missing}"
 
     @property
-    def scratch_missing(self) -> bool:
-        return not self.values["root"].value and not self.environment.get("SCRATCH", "").startswith("/")
+    def scratch_missing(self) -> str:
+        """Why the user's space is not on the scratch filesystem; empty where it is, or was put elsewhere."""
+        scratch = self.environment.get("SCRATCH", "")
+        if self.values["root"].value or scratch.startswith("/"):
+            return ""
+        return f"$SCRATCH is no absolute path ({scratch!r})" if scratch else "$SCRATCH is not set"
 
     # the system's -----------------------------------------------------------------------------------------------
 
@@ -131,7 +135,7 @@ class Config:
         named = self.values["conda_root"].value
         if named:
             return str(named)
-        if _is_conda_root(sys.prefix):
+        if is_conda_root(sys.prefix):
             return sys.prefix
         executable = self.environment.get("CONDA_EXE", "")
         if executable.startswith("/"):
@@ -153,9 +157,7 @@ class Config:
         """The user's environments directories: ours, then those conda is told of that are not the system's."""
         listed = self.environment.get("CONDA_ENVS_PATH") or self.environment.get("CONDA_ENVS_DIRS") or ""
         others = [os.path.normpath(path) for path in listed.split(os.pathsep) if path.startswith("/")]
-        home = self.environment.get("HOME", "")
-        if home.startswith("/"):
-            others.append(os.path.join(home, ".conda", "envs"))
+        others.append(os.path.join(home_directory(self.environment), ".conda", "envs"))
         system = set(self.system_envs)
         return list(dict.fromkeys([os.path.join(self.root, "envs"), *(p for p in others if p not in system)]))
 
@@ -202,7 +204,7 @@ def _checked(setting: Setting, value: Any, origin: str) -> Any:
     kind, given = setting.kind, value
     if isinstance(value, str):
         if kind in ("count", "percent"):
-            value = int(value) if value.strip().isdigit() else None
+            value = int(value) if value.strip().isdecimal() else None
         elif kind == "paths":
             value = [part for part in value.split(os.pathsep) if part]
         elif kind == "list":
@@ -249,8 +251,21 @@ def _error(text: str, hint: str = "") -> Exception:
     return ConfigError(text, hint)
 
 
-def _is_conda_root(prefix: str) -> bool:
+def is_conda_root(prefix: str) -> bool:
     return os.path.isdir(os.path.join(prefix, "conda-meta")) and os.path.isdir(os.path.join(prefix, "condabin"))
+
+
+def home_directory(environment: Mapping[str, str]) -> str:
+    """$HOME; where that is not set, or relative, what the system's user database says."""
+    home = environment.get("HOME", "")
+    if home.startswith("/"):
+        return home
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # a uid of another node's, or of a container's
+        return "/"
 
 
 def user_file(environment: Mapping[str, str]) -> str:
@@ -259,7 +274,7 @@ def user_file(environment: Mapping[str, str]) -> str:
     if _XDG:
         base = environment.get("XDG_CONFIG_HOME", "")
         if not base.startswith("/"):
-            base = os.path.join(environment.get("HOME", "/"), ".config")
+            base = os.path.join(home_directory(environment), ".config")
         return os.path.join(base, "ucenv", "config.toml")
     import platformdirs
 
@@ -270,7 +285,7 @@ def _data_directory(environment: Mapping[str, str]) -> str:
     if _XDG:
         base = environment.get("XDG_DATA_HOME", "")
         if not base.startswith("/"):
-            base = os.path.join(environment.get("HOME", "/"), ".local", "share")
+            base = os.path.join(home_directory(environment), ".local", "share")
         return os.path.join(base, "ucenv")
     import platformdirs
 

@@ -7,7 +7,8 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 
-from userconda.errors import SourceChanged, SourceIncomplete
+from userconda import fsops
+from userconda.errors import FileOperation, SourceChanged, SourceIncomplete
 from userconda.models import PrefixSnapshot
 from userconda.parallel import Pool
 from userconda.placeholder import PathFinder, find_origin
@@ -66,21 +67,23 @@ def find_holding(snapshot: PrefixSnapshot, looks: Sequence[Look], prefixes: tupl
     def look(unit: Sequence[Look], advance: Callable[[int], None]) -> tuple[list[str], list[str]]:
         found, unreadable = [], []
         for part in unit:
-            directory_fd = os.open(
-                os.path.join(snapshot.prefix, part.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-            )
+            path = part.path
             try:
-                for name in part.names:
-                    path = f"{part.path}/{name}" if part.path else name
-                    try:
-                        if _holds(name, directory_fd, finder, part.scripts_only):
-                            found.append(path)
-                    except PermissionError:
-                        unreadable.append(path)
-                    except FileNotFoundError:
-                        raise SourceChanged(snapshot.prefix, (path,)) from None
-            finally:
-                os.close(directory_fd)
+                directory_fd = os.open(os.path.join(snapshot.prefix, path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    for name in part.names:
+                        path = f"{part.path}/{name}" if part.path else name
+                        try:
+                            if _holds(name, directory_fd, finder, part.scripts_only):
+                                found.append(path)
+                        except PermissionError:
+                            unreadable.append(path)
+                finally:
+                    os.close(directory_fd)
+            except OSError as exc:
+                if exc.errno in fsops.VANISHED:
+                    raise SourceChanged(snapshot.prefix, (path,)) from None
+                raise FileOperation("reading", os.path.join(snapshot.prefix, path), exc.errno or 0) from None
             advance(len(part.names))
         return found, unreadable
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from userconda.config import Config
+from userconda.config import Config, home_directory, is_conda_root
 from userconda.errors import EnvironmentNotFound, NoSystemConda
 from userconda.prefixes import check_name, is_prefix
 from userconda.probe import owner_name
@@ -41,6 +41,8 @@ def resolve(word: str, config: Config) -> Resolved:
     if "/" in word or word in (".", ".."):
         prefix = os.path.normpath(os.path.join(os.getcwd(), os.path.expanduser(word)))
         is_base = root is not None and os.path.realpath(prefix) == os.path.realpath(root)
+        # Another conda's root. An environment with the package conda in it has condabin too, but no package cache.
+        is_base = is_base or (is_conda_root(prefix) and os.path.isdir(os.path.join(prefix, "pkgs")))
         return Resolved(os.path.basename(prefix), prefix, _is_system(prefix, config), is_base)
     system_only, _, name = word.rpartition(":") if word.startswith("system:") else ("", "", word)
     if name in ("base", "root"):
@@ -122,9 +124,9 @@ def _candidates(config: Config) -> Iterator[tuple[str, bool]]:
     for directory in config.system_envs:
         for name in _names(directory):
             yield os.path.join(directory, name), True
-    home = config.environment.get("HOME", "")
+    register = os.path.join(home_directory(config.environment), ".conda", "environments.txt")
     try:
-        with open(os.path.join(home, ".conda", "environments.txt"), encoding="utf-8") as stream:
+        with open(register, encoding="utf-8") as stream:
             for line in stream:
                 if line.startswith("/"):
                     yield line.rstrip("\n"), _is_system(line.rstrip("\n"), config)

@@ -322,7 +322,10 @@ class TooDear(UcenvError):
 
     @property
     def hints(self) -> tuple[str, ...]:
-        return ("to pay it: UCENV_CLONE_WHEN_REFUSED=own-copy, or `when_refused` under [clone] in the configuration",)
+        return (
+            "to pay it: -y; for every clone: UCENV_CLONE_WHEN_REFUSED=own-copy, or `when_refused` under [clone] in the "
+            "configuration",
+        )
 
 
 # 40: integrity ---------------------------------------------------------------------------------------------
@@ -430,6 +433,8 @@ class FileOperation(UcenvError):
             errno.EROFS: "that filesystem is mounted read-only; give another place with --root or --prefix",
             errno.EIO: "the filesystem or its server failed; tell your administrators",
             errno.ESTALE: "the file server lost the file; try again",
+            # Of what a command makes, that is NotEnoughSpace: here its report had no room.
+            errno.ENOSPC: "only what was to be shown is lost; free some space where the output goes",
             errno.ENAMETOOLONG: "choose a shorter name, or a shorter place with --root or --prefix",
         }
         return (advice.get(self.errno, "try again; if it fails again, tell your administrators what it says"),)

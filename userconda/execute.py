@@ -18,6 +18,7 @@ from typing import Final
 
 from userconda import __version__, fsops, journal, locks, provenance
 from userconda.errors import (
+    FileOperation,
     LinksRequired,
     LockTimeout,
     NotEnoughInodes,
@@ -48,6 +49,9 @@ from userconda.retarget import PipRecords, compile_modules, retarget_file, sha25
 
 #: How many units each worker gets on average: enough to even out, few enough to descend to.
 _UNITS_A_WORKER: Final = 16
+
+#: The pool numbers at most 1,000 units; as many as these make no more than twice so many.
+_MOST_PARTS: Final = 400
 
 #: Reading, editing and writing one takes as long as so many links.
 _RECORD_OPERATIONS: Final = 200
@@ -205,7 +209,7 @@ def _build(plan: ClonePlan, staging: str, token: str, pool: Pool, lease: locks.L
     except OSError as exc:
         raise fsops.failure("making the directory", staging, exc) from None
     source_fd = open_prefix(plan.request.source_prefix)
-    staging_fd = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    staging_fd = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         work = _Work(plan, source_fd, staging, staging_fd)
         tally = work.directories(pool, lease, progress)
@@ -233,7 +237,7 @@ class _Work:
     def directories(self, pool: Pool, lease: locks.Lease, progress: Progress) -> Tally:
         steps = self.plan.directories
         total = sum(step.operations for step in steps)
-        spine, units = partition(steps, _UNITS_A_WORKER * pool.workers_for(total))
+        spine, units = partition(steps, min(_MOST_PARTS, _UNITS_A_WORKER * pool.workers_for(total)))
         # What several workers fill, and what is filled after them, is made first and measured last.
         self.made = {*spine, "conda-meta"}
         started, waited = time.perf_counter(), waits()
@@ -279,7 +283,9 @@ class _Work:
             path = f"{above}/{name}" if above else name
             try:
                 source_fd = fsops.open_directory(name, source_above, path)
-            except Exception:
+            except FileOperation as exc:
+                if exc.errno not in fsops.VANISHED:
+                    raise
                 raise SourceChanged(self.plan.request.source_prefix, (path,)) from None
             if path == step.path and path not in self.made:
                 target_fd = fsops.make_directory(name, target_above, path)

@@ -47,6 +47,9 @@ _COPY_RANGE_REFUSED: Final = frozenset(
     {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF, errno.EIO}
 )
 
+#: What was listed a moment ago is gone or something else: the source is being changed. ESTALE is the same on NFS.
+VANISHED: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE})
+
 #: What a fallback without an errno of link(2)'s is counted under.
 NO_REFLINK: Final = errno.EOPNOTSUPP
 NO_REAL_LINK: Final = errno.EOPNOTSUPP
@@ -438,25 +441,33 @@ def set_aside(path: str, trash: str) -> bool:
     return True
 
 
-def remove_tree(path: str) -> None:
-    """Delete a directory of ours. Links are unlinked; what they led to is not touched."""
+def remove_tree(path: str, parent_fd: int | None = None) -> None:
+    """Delete a directory of ours. Links are unlinked; what they led to is not touched, also where a directory is
+    replaced by a link meanwhile."""
     try:
-        with os.scandir(path) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    remove_tree(entry.path)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
+        try:
+            with os.scandir(descriptor) as entries:
+                names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+            for name, is_directory in names:
+                if is_directory:
+                    remove_tree(name, descriptor)
                 else:
                     with contextlib.suppress(FileNotFoundError):  # somebody else empties the same trash
-                        os.unlink(entry.path)
-        os.rmdir(path)
+                        os.unlink(name, dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
+        os.rmdir(path, dir_fd=parent_fd)
     except FileNotFoundError:
         return
+    except NotADirectoryError:  # a symlink, whatever it leads to
+        os.unlink(path, dir_fd=parent_fd)
     except PermissionError:
-        status = os.stat(path, follow_symlinks=False)
-        if stat.S_IMODE(status.st_mode) & 0o700 == 0o700:
+        status = os.stat(path, dir_fd=parent_fd, follow_symlinks=False)
+        if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o700 == 0o700:
             raise
-        os.chmod(path, 0o700, follow_symlinks=os.chmod not in os.supports_follow_symlinks)
-        remove_tree(path)
+        os.chmod(path, 0o700, dir_fd=parent_fd)
+        remove_tree(path, parent_fd)
 
 
 def _umask() -> int:

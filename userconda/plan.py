@@ -251,7 +251,8 @@ def plan_clone(
     planner = _Planner(request, snapshot, capabilities, prefixes, holding, twins or {}, package_directories)
     # conda-meta last: which records must differ depends on every other directory.
     steps = {d.path: planner.directory(d) for d in sorted(snapshot.directories, key=lambda d: d.path == "conda-meta")}
-    return planner.finish(_prune([steps[d.path] for d in snapshot.directories], snapshot.directories))
+    compiled = {posixpath.dirname(step.pyc_path) for step in planner.tally.pycs}
+    return planner.finish(_prune([steps[d.path] for d in snapshot.directories], snapshot.directories, compiled))
 
 
 class _Planner:
@@ -479,7 +480,10 @@ class _Planner:
         tally = self.tally
         if modes[0] is LinkMode.SYMLINK:
             # Of about the longest that an inode holds itself; the file's own path is not known here.
-            self._charge(self._allocated(1) if len(os.fsencode(self.request.source_prefix)) >= 50 else 0)
+            link_bytes = self._allocated(1) if len(os.fsencode(self.request.source_prefix)) >= 50 else 0
+            self._charge(link_bytes)
+            tally.linked_bytes += self._allocated(size) - link_bytes  # the inode is the copy's in its place
+            tally.foreign_writable += writable
         elif modes[0] in (LinkMode.HARDLINK, LinkMode.TWIN):
             tally.linked_bytes += self._allocated(size)
             tally.linked_files += 1
@@ -559,7 +563,9 @@ class _Planner:
         )
 
 
-def _prune(steps: list[DirectoryStep], directories: Sequence[Directory]) -> list[DirectoryStep]:
+def _prune(
+    steps: list[DirectoryStep], directories: Sequence[Directory], filled_later: Iterable[str]
+) -> list[DirectoryStep]:
     """Drop directories that are empty only because what they held was left out."""
     emptied = {
         directory.path
@@ -567,7 +573,7 @@ def _prune(steps: list[DirectoryStep], directories: Sequence[Directory]) -> list
         if directory.path and (directory.names or directory.symlinks or directory.children)
     }
     kept: list[DirectoryStep] = []
-    needed: set[str] = set()
+    needed = set(filled_later)
     for step in reversed(steps):  # children before parents
         if step.groups or step.files or step.symlinks or step.path in needed or step.path not in emptied:
             needed.add(posixpath.dirname(step.path))
@@ -585,7 +591,10 @@ def check_links(plan: ClonePlan, reason: Callable[[int], str]) -> None:
 
 def check_space(plan: ClonePlan, capabilities: Capabilities) -> None:
     """Raise NotEnoughSpace or NotEnoughInodes where the target's filesystem cannot take the clone."""
-    if plan.charge.size_bytes > capabilities.free_bytes:
+    # A reflink is charged in full and takes no blocks.
+    groups = [group for step in plan.directories for group in step.groups]
+    reflinked = sum(group.size_bytes for group in groups if group.modes[0] is LinkMode.REFLINK)
+    if plan.charge.size_bytes - reflinked > capabilities.free_bytes:
         raise NotEnoughSpace(plan.request.target_prefix, plan.charge.size_bytes, capabilities.free_bytes)
     if capabilities.free_inodes is not None and plan.charge.inodes > capabilities.free_inodes:
         raise NotEnoughInodes(plan.request.target_prefix, plan.charge.inodes, capabilities.free_inodes)

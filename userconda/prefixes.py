@@ -458,7 +458,7 @@ def _read_records(root_fd: int, prefix: str, owned: _Owned) -> None:
     except OSError as exc:
         raise NotAPrefix(prefix, f"its conda-meta cannot be read: {exc.strerror}") from None
     for name in names:
-        if not name.endswith(".json"):
+        if not name.endswith(".json") or not _is_regular(root_fd, f"conda-meta/{name}"):
             continue
         try:
             record = read_record(root_fd, prefix, name)
@@ -480,6 +480,14 @@ def _read_records(root_fd: int, prefix: str, owned: _Owned) -> None:
             _note_paths(owned, number, record)
     for number, record in later:
         _note_paths(owned, number, record)
+
+
+def _is_regular(root_fd: int, path: str) -> bool:
+    """False for a FIFO, whose reader would wait for ever. What is not there is for the reader to say."""
+    try:
+        return stat.S_ISREG(os.stat(path, dir_fd=root_fd).st_mode)
+    except OSError:
+        return True
 
 
 def _note_paths(owned: _Owned, number: int, record: PrefixRecord) -> None:
@@ -551,6 +559,8 @@ _COMMAND: Final = re.compile(r"^# cmd: (.*)$", re.MULTILINE)
 
 def _history_prefixes(root_fd: int) -> list[str]:
     """Prefixes that the commands in conda-meta/history name (`conda create -p /opt/conda/envs/x`)."""
+    if not _is_regular(root_fd, "conda-meta/history"):
+        return []
     try:
         text = read_file(root_fd, "conda-meta/history", "").decode("utf-8", "replace")
     except FileOperation:

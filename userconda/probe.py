@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from userconda import fsops
-from userconda.errors import NotEnoughSpace, QuotaExceeded, SourceChanged
+from userconda.errors import NotEnoughSpace, QuotaExceeded, SourceChanged, SpaceNotWritable
 from userconda.models import Capabilities, ClassVerdict, FileClass, LinkMode, PrefixSnapshot
 from userconda.prefixes import open_prefix
 
@@ -62,10 +62,17 @@ def probe_pair(snapshot: PrefixSnapshot, target_parent: str) -> Capabilities:
 
 
 def existing_ancestor(path: str) -> str:
-    """The nearest directory that exists already: nothing is mounted on what does not exist yet."""
-    while not os.path.isdir(path) and path != os.path.dirname(path):
-        path = os.path.dirname(path)
-    return path
+    """The nearest directory that exists already: nothing is mounted on what does not exist yet.
+
+    Raises:
+        SpaceNotWritable: a file, or a symlink that leads nowhere, is in the way.
+    """
+    place = path
+    while not os.path.isdir(place) and place != os.path.dirname(place):
+        if os.path.lexists(place):
+            raise SpaceNotWritable(path, errno.ENOTDIR)
+        place = os.path.dirname(place)
+    return place
 
 
 @contextlib.contextmanager

@@ -44,7 +44,9 @@ def read_provenance(prefix: str) -> Provenance | None:
         with open(os.path.join(prefix, "conda-meta", FILE_NAME), "rb") as stream:
             document: dict[str, Any] = json.load(stream)
         known = {name: document[name] for name in Provenance.__slots__ if name in document}
-        return Provenance(**known)
+        note = Provenance(**known)
+        words = (note.source, note.source_name, note.token)
+        return note if all(type(word) is str for word in words) and isinstance(note.time, (int, float)) else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 

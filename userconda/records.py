@@ -263,7 +263,7 @@ class FileChange:
 
 
 _NOARCH_PYTHON: Final = re.compile(rb'"noarch"\s*:\s*"python"')
-_PATH_KEY: Final = re.compile(rb'"_path"\s*:\s*\Z')
+_PATH_KEY: Final = re.compile(rb'"_path"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 def retarget_record(
@@ -279,10 +279,11 @@ def retarget_record(
         dropped: paths that the clone does not have; their entries go.
     """
     noarch = _NOARCH_PYTHON.search(data) is not None
+    places = _entry_places(data) if changes else {}
     edits: list[tuple[int, int, bytes]] = []
     for path, change in changes.items():
         for name in packed_paths(path, site_packages) if noarch else (path,):
-            bounds = _find_entry(data, name)
+            bounds = _find_entry(data, name, places.get(name, ()))
             if bounds is not None:
                 edits.append((*bounds, _edit_entry(data[slice(*bounds)], change)))
                 break
@@ -305,20 +306,24 @@ def packed_paths(path: str, site_packages: str | None) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _find_entry(data: bytes, name: str) -> tuple[int, int] | None:
-    """Where the object with that `_path` begins and ends. Found by its name: records have 100,000 entries."""
-    for quoted in {json.dumps(name).encode(), json.dumps(name, ensure_ascii=False).encode("utf-8", "surrogatepass")}:
-        # The same path stands in `files`, before or after: only the one under `_path` is looked for.
-        position = data.find(quoted)
-        while position >= 0:
-            if _PATH_KEY.search(data, max(0, position - 40), position):
-                start = data.rfind(b"{", 0, position)
-                while start >= 0:
-                    bounds = _object_at(data, start, name)
-                    if bounds is not None:
-                        return bounds
-                    start = data.rfind(b"{", 0, start)
-            position = data.find(quoted, position + 1)
+def _entry_places(data: bytes) -> dict[str, list[int]]:
+    """`_path` -> where that name stands: in one pass, since a record has thousands of entries."""
+    places: dict[str, list[int]] = {}
+    for match in _PATH_KEY.finditer(data):
+        name = json.loads(match[1]) if b"\\" in match[1] else match[1][1:-1].decode("utf-8", "surrogatepass")
+        places.setdefault(name, []).append(match.start())
+    return places
+
+
+def _find_entry(data: bytes, name: str, places: Sequence[int]) -> tuple[int, int] | None:
+    """Where the object with that `_path` begins and ends. What looks like one inside a string is no object."""
+    for place in places:
+        start = data.rfind(b"{", 0, place)
+        while start >= 0:
+            bounds = _object_at(data, start, name)
+            if bounds is not None:
+                return bounds
+            start = data.rfind(b"{", max(0, place - 65536), start)
     return None
 
 

@@ -41,6 +41,10 @@ class RecoverResult:
     problems: tuple[str, ...]
     dry_run: bool
 
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.problems else 0
+
     def to_json(self) -> dict[str, Any]:
         return {
             "directory": self.directory,
@@ -56,6 +60,7 @@ def recover(state: StateDirectory, *, dry_run: bool = False) -> RecoverResult:
 
     The rename decides: a target that carries the journal's token is complete, whatever else the run had left to do.
     """
+    state.check()
     runs, problems = [], []
     for path in journal.find_journals(state):
         try:
@@ -76,6 +81,8 @@ def recover(state: StateDirectory, *, dry_run: bool = False) -> RecoverResult:
             except OSError as exc:  # an immutable file, a filesystem that went read-only
                 removed -= path in trash
                 problems.append(f"{printable(exc.filename or path)} cannot be removed: {exc.strerror}")
+    if not dry_run:
+        state.tidy()
     return RecoverResult(state.path, tuple(runs), removed, tuple(problems), dry_run)
 
 
@@ -108,8 +115,10 @@ def _is_complete(note: Journal) -> bool:
 def _trash(state: StateDirectory) -> list[str]:
     try:
         return [os.path.join(state.trash, name) for name in sorted(os.listdir(state.trash))]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as exc:
+        raise fsops.failure("listing", state.trash, exc) from None
 
 
 def _forget_dead_leases(state: StateDirectory) -> None:
@@ -145,7 +154,9 @@ def _dead_probes(state: StateDirectory) -> list[str]:
         path
         for place in places
         for path in _entries(place)
-        if os.path.basename(path).startswith(fsops.PROBE_PREFIX) and locks.is_named_after_dead(path)
+        if os.path.basename(path).startswith(fsops.PROBE_PREFIX)
+        and locks.is_named_after_dead(path)
+        and journal.is_ours(path)
     ]
 
 
@@ -161,16 +172,16 @@ def _unlink(path: str) -> None:
         os.unlink(path)
 
 
-def needs_recovery(state: StateDirectory) -> bool:
-    """Whether there is anything that `recover` would look at, at the price of two listings."""
-    return bool(journal.find_journals(state)) or bool(_trash(state))
-
-
 def empty_trash_in_background(state: StateDirectory) -> None:
     """Delete what earlier runs set aside, in a process of its own that nobody waits for."""
-    if not _trash(state):
+    try:
+        state.check()
+        if not _trash(state):
+            return
+        child = os.fork()
+    except (UcenvError, OSError):  # the clone is there all the same; `recover` says what is wrong with its trash
         return
-    if os.fork():
+    if child:
         os.wait()
         return
     try:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from userconda.units import format_bytes, format_count, format_seconds, printable
@@ -45,6 +45,7 @@ def show(command: str, result: Any, *, as_json: bool, quiet: bool) -> None:
         return
     if not quiet:
         _RENDERERS[command](result)
+        sys.stdout.flush()  # where both go to one log, the notes come after what they are of
         for warning in warnings:
             note(warning)
 
@@ -76,10 +77,14 @@ def _presentable(value: Any) -> Any:
     return value
 
 
+def _failure(code: str, exit_code: int, message: str, hints: Sequence[str]) -> dict[str, Any]:
+    return {"code": code, "exit_code": exit_code, "message": message, "hints": hints, "details": {}}
+
+
 def show_error(command: str, error: UcenvError, *, as_json: bool) -> None:
     if as_json:
         fields = {key: value for key, value in vars(error).items() if not key.startswith("_")}
-        answer = {"code": error.code, "exit_code": error.exit_code, "message": error.message, "hints": error.hints}
+        answer = _failure(error.code, error.exit_code, error.message, error.hints)
         _print_json(command, None, [], {**answer, "details": _presentable(fields)})
     else:
         _to_stderr(f"ucenv{' ' + command if command else ''}: {error.message}")
@@ -88,11 +93,14 @@ def show_error(command: str, error: UcenvError, *, as_json: bool) -> None:
 
 
 def show_interrupted(command: str, *, as_json: bool) -> None:
-    text = "interrupted; nothing half made is left under the final name"
+    text, hints = "interrupted", []
+    if command == "clone":
+        text += "; nothing half made is left under the final name"
+        hints.append("your next clone there deletes what is set aside, as does `ucenv recover` (DIR after --prefix)")
     if as_json:
-        _print_json(command, None, [], {"code": "interrupted", "exit_code": 130, "message": text, "hints": []})
+        _print_json(command, None, [], _failure("interrupted", 130, text, hints))
     else:
-        _to_stderr(f"\nucenv {command}: {text}")
+        _to_stderr("\n".join((f"\nucenv {command}: {text}", *(f"  {hint}" for hint in hints))))
 
 
 def show_bug(command: str, exc: BaseException, *, as_json: bool) -> None:
@@ -101,7 +109,7 @@ def show_bug(command: str, exc: BaseException, *, as_json: bool) -> None:
     where = f"please report it with {path}" if path else "its traceback could not be written anywhere"
     text = f"this is a bug in ucenv ({type(exc).__name__}); {where}"
     if as_json:
-        _print_json(command, None, [], {"code": "bug", "exit_code": 3, "message": text, "hints": []})
+        _print_json(command, None, [], _failure("bug", 3, text, []))
     else:
         _to_stderr(f"ucenv {command}: {text}")
 
@@ -223,7 +231,10 @@ def ask_price(prices: Prices) -> bool:
     )
     sys.stderr.write("choice [c/a]: ")
     sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("c", "copy", "own-copy", "y", "yes")
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):  # Ctrl-D: what is said next would stand behind the question
+        _to_stderr("")
+    return answer.strip().lower() in ("c", "copy", "own-copy", "y", "yes")
 
 
 # text -----------------------------------------------------------------------------------------------------------
@@ -250,10 +261,8 @@ def _render_clone(result: CloneResult) -> None:
     )
     predicted = result.predicted
     if not result.dry_run and abs(predicted.size_bytes - charged.size_bytes) > 0.05 * max(charged.size_bytes, 1):
-        _print(
-            f"  predicted: {format_bytes(predicted.size_bytes)}, {format_count(predicted.inodes, 'inode')}"
-            " (this filesystem's block counts differ, or lag)"
-        )
+        why = " (this filesystem's block counts differ, or lag)" if predicted.inodes == charged.inodes else ""
+        _print(f"  predicted: {format_bytes(predicted.size_bytes)}, {format_count(predicted.inodes, 'inode')}{why}")
     saved = result.own_copy.size_bytes - charged.size_bytes
     if saved > 0.05 * result.own_copy.size_bytes:
         own = result.own_copy
@@ -354,6 +363,8 @@ def _render_info(result: InfoResult) -> None:
         _print(f"  missing    {format_count(len(result.missing), 'file')} that packages list:")
         for path in result.missing[:5]:
             _print(f"             {printable(path)}")
+        if len(result.missing) > 5:
+            _print(f"             and {len(result.missing) - 5:,} more (--json lists them)")
     else:
         _print("  health     every file that its packages list is there")
     if result.pip:
@@ -392,7 +403,8 @@ def _render_config(result: ConfigResult) -> None:
 def _render_recover(result: RecoverResult) -> None:
     for run in result.runs:
         detail = f" ({run.detail})" if run.detail else ""
-        _print(f"{printable(run.target)}: {run.state}{detail}")
+        would = "would be " if result.dry_run and run.state == "taken back" else ""
+        _print(f"{printable(run.target)}: {would}{run.state}{detail}")
     if result.trash:
         would = "would be " if result.dry_run else ""
         _print(f"{format_count(result.trash, 'half-made directory')} {would}deleted")

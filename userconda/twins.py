@@ -1,12 +1,14 @@
 """Finding twins: files that the user owns already and that are the same as the source's.
 
 They are in earlier clones of the same source and in the user's package cache. The same means: same path (or the path
-in its package), same size, same mtime to the nanosecond, and the same sha256 in both records.
+in its package), same size, same mtime to the nanosecond, and the same sha256 in both records. Its owner may do the same
+with it, too: a link keeps the mode, which the user may have changed.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 
 from userconda.errors import UcenvError
@@ -58,14 +60,14 @@ class _Search:
     def complete(self) -> bool:
         return not self._missing
 
-    def figures(self, path: str) -> dict[str, tuple[int, int]]:
-        """Name -> size and mtime of the files of a directory that have no twin yet."""
+    def figures(self, path: str) -> dict[str, tuple[int, int, int]]:
+        """Name -> size, mtime and owner's permission bits of the files of a directory that have no twin yet."""
         directory, found = self._directories.get(path), self.twins.get(path, {})
         if directory is None:
             return {}
         columns = zip(directory.names, directory.size_bytes, directory.mtimes_ns, directory.classes, strict=True)
         return {
-            name: (size, mtime_ns)
+            name: (size, mtime_ns, self.snapshot.classes[number].mode & stat.S_IRWXU)
             for name, size, mtime_ns, number in columns
             if self._wanted(number) and name not in found
         }
@@ -96,7 +98,8 @@ def _match_clone(search: _Search, clone: str, device: int, pool: Pool) -> None:
         differing = _differing_paths(search.snapshot, clone)
     except (UcenvError, OSError):
         return  # a broken clone is nobody's twin
-    owned = [key[0] == user for key in walk.classes]
+    owned = [uid == user for uid, _, _ in walk.classes]
+    modes = [mode & stat.S_IRWXU for _, _, mode in walk.classes]
     for directory in walk.directories:
         wanted = search.figures(directory.path)
         if not wanted:
@@ -105,7 +108,8 @@ def _match_clone(search: _Search, clone: str, device: int, pool: Pool) -> None:
         place = os.path.join(clone, directory.path) if directory.path else clone
         columns = zip(directory.names, directory.size_bytes, directory.mtimes_ns, directory.classes, strict=True)
         for name, size, mtime_ns, number in columns:
-            if owned[number] and wanted.get(name) == (size, mtime_ns) and prefix + name not in differing:
+            same = wanted.get(name) == (size, mtime_ns, modes[number])
+            if owned[number] and same and prefix + name not in differing:
                 search.found(directory.path, name, place)
 
 
@@ -156,7 +160,7 @@ def _match_cache(search: _Search, cache: str) -> None:
                 record = read_record(source_fd, snapshot.prefix, record_info.file_name)
             except (OSError, UcenvError):
                 continue
-            figures: dict[str, dict[str, tuple[int, int]]] = {}
+            figures: dict[str, dict[str, tuple[int, int, int]]] = {}
             for path, entry in installed_paths(record, snapshot.site_packages):
                 directory, _, name = path.rpartition("/")
                 if directory not in figures:
@@ -173,7 +177,8 @@ def _match_cache(search: _Search, cache: str) -> None:
                     status = os.stat(os.path.join(package, inside), follow_symlinks=False)
                 except OSError:
                     continue
-                if status.st_uid == user and (status.st_size, status.st_mtime_ns) == wanted:
+                here = (status.st_size, status.st_mtime_ns, status.st_mode & stat.S_IRWXU)
+                if status.st_uid == user and here == wanted:
                     search.found(directory, name, os.path.dirname(os.path.join(package, inside)))
     finally:
         os.close(source_fd)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Cluster
+from tests.support.faults import FaultyOs
 
 SOURCE = "py3_powerai_1.7.0"
 
@@ -32,7 +33,9 @@ def test_the_report_of_a_clone(ucenv: Cluster) -> None:
 
 def test_the_report_names_the_owner_who_is_charged(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("userconda.clone.probe.owner_name", lambda uid: "admin")
-    monkeypatch.setattr("userconda.clone.os.geteuid", lambda: 4711)
+    another = FaultyOs(counted=())
+    setattr(another, "geteuid", lambda: 4711)  # noqa: B010
+    monkeypatch.setattr("userconda.clone.os", another)
     assert "charged to admin, not to you" in ucenv("clone", SOURCE, "mine").out
 
 
@@ -44,7 +47,8 @@ def test_the_columns_of_the_report_stand_below_each_other(ucenv: Cluster) -> Non
 def test_the_report_of_a_dry_run(ucenv: Cluster) -> None:
     run = ucenv("clone", SOURCE, "mine", "--dry-run")
     assert run.out.startswith("Would clone py3_powerai_1.7.0 -> mine\n")
-    assert re.search(r"^  charged to you: [\d.]+ kB, \d+ inodes \([\d.]+ kB and \d+ of them are directories\)$", run.out, re.M)
+    charged = r"^  charged to you: [\d.]+ kB, \d+ inodes \([\d.]+ kB and \d+ of them are directories\)$"
+    assert re.search(charged, run.out, re.M)
     assert not (ucenv.root / "envs").exists()
 
 
@@ -274,6 +278,14 @@ def test_without_scratch_it_is_said_where_the_clone_goes(
     assert (root / "envs/mine/conda-meta/history").exists()
 
 
+def test_a_scratch_that_is_a_file(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SCRATCH", str(tmp_path / "file"))
+    run = ucenv("clone", SOURCE, "mine")
+    assert run.code == 52
+    assert f"{tmp_path}/file/conda_local/envs cannot be written: Not a directory" in run.err
+
+
 def test_a_scratch_that_cannot_be_written(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCRATCH", "/proc/1")
     run = ucenv("clone", SOURCE, "mine")
@@ -329,3 +341,34 @@ def test_an_unknown_link_mode(ucenv: Cluster) -> None:
     run = ucenv("clone", SOURCE, "mine", "--link-mode", "magic")
     assert run.code == 2
     assert "magic" in run.err
+
+
+def test_links_only_and_copies_exclude_each_other(ucenv: Cluster) -> None:
+    run = ucenv("clone", SOURCE, "mine", "--require-links", "--link-mode", "copy")
+    assert run.code == 2
+    assert not (ucenv.root / "envs").exists()
+
+
+def test_an_option_is_spelled_out(ucenv: Cluster) -> None:
+    """Else `--js` would be JSON where all goes well, and text where it does not."""
+    assert ucenv("clone", SOURCE, "mine", "--js").code == 2
+
+
+def test_another_condas_root_is_a_root_too(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = ucenv.site.conda.root
+    for name in ("conda-meta", "condabin"):
+        (root / name).mkdir(exist_ok=True)
+    (root / "conda-meta/history").write_text("")
+    (root / "condabin/conda").write_text("")
+    monkeypatch.setenv("UCENV_CONDA_ROOT", str(ucenv.root))
+    assert ucenv("clone", str(root), "mine").code == 0
+    assert {"pkgs", "envs", "condabin"} & {path.name for path in (ucenv.root / "envs/mine").iterdir()} == set()
+
+
+@pytest.mark.parametrize(("field", "value"), [("source", 5), ("time", "yesterday"), ("token", None)])
+def test_a_note_of_the_wrong_types_hinders_nobody(ucenv: Cluster, field: str, value: object) -> None:
+    ucenv("clone", SOURCE, "first")
+    note = ucenv.root / "envs/first/conda-meta/ucenv.provenance"
+    note.write_text(json.dumps({**json.loads(note.read_text()), field: value}))
+    assert ucenv("list").code == 0
+    assert ucenv("clone", SOURCE, "second").code == 0

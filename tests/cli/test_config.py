@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -110,7 +112,12 @@ def test_a_file_that_is_a_directory(prompt: Cluster, user_file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("UCENV_ROOT", "relative"), ("UCENV_OPERATIONS_IN_FLIGHT", "many"), ("UCENV_CLONE_WHEN_REFUSED", "maybe")],
+    [
+        ("UCENV_ROOT", "relative"),
+        ("UCENV_OPERATIONS_IN_FLIGHT", "many"),
+        ("UCENV_OPERATIONS_IN_FLIGHT", "²"),
+        ("UCENV_CLONE_WHEN_REFUSED", "maybe"),
+    ],
 )
 def test_what_is_wrong_in_a_variable_is_named(
     prompt: Cluster, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
@@ -144,3 +151,16 @@ def test_more_system_environments_are_seen(ucenv: Cluster, site_file: Path, tmp_
     site_file.write_text(f'environments = ["{more}"]\n')
     entries = {e["name"]: e for e in ucenv("list", "--json").json["result"]["environments"]}
     assert entries["moved"]["system"] is True
+
+
+@pytest.mark.parametrize("home", [None, "relative"])
+def test_a_home_that_is_not_set_is_looked_up(
+    prompt: Cluster, monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    monkeypatch.delenv("SCRATCH")
+    if home is None:
+        monkeypatch.delenv("HOME")
+    else:
+        monkeypatch.setenv("HOME", home)
+    expected = f"{pwd.getpwuid(os.getuid()).pw_dir}/.local/share/ucenv/conda_local/envs:{prompt.site.conda.envs}"
+    assert prompt("env", "--json").json["result"]["variables"]["CONDA_ENVS_PATH"] == expected

@@ -205,7 +205,9 @@ def test_an_interrupt_in_json(prompt: Cluster, monkeypatch: pytest.MonkeyPatch) 
         os.kill(os.getpid(), 15)
 
     monkeypatch.setattr("userconda.cli.list.list_environments", interrupted)
-    assert prompt("list", "--json").json["error"]["code"] == "interrupted"
+    error = prompt("list", "--json").json["error"]
+    assert (error["code"], error["message"]) == ("interrupted", "interrupted")
+    assert list(error) == ["code", "exit_code", "message", "hints", "details"]
 
 
 # a bug ----------------------------------------------------------------------------------------------------------
@@ -275,6 +277,37 @@ def test_stderr_that_is_closed_is_no_error(prompt: Cluster) -> None:
         ["/bin/sh", "-c", command], env=prompt.environment, capture_output=True, timeout=60, check=False
     )
     assert (run.returncode, run.stdout) == (10, b"")
+
+
+def test_json_without_a_command(prompt: Cluster) -> None:
+    run = prompt("--json")
+    assert (run.code, run.err) == (2, "")
+    assert (run.json["ok"], run.json["error"]["code"]) == (False, "usage")
+
+
+TALKING = ["--version", "--help", "env bash", "list", "list --json", "clone nothing mine --json"]
+
+
+@pytest.mark.parametrize("words", TALKING)
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&- <&-"])
+def test_stdout_that_is_closed_is_no_error(prompt: Cluster, closed: str, words: str) -> None:
+    command = f"exec {sys.executable} -m userconda {words} {closed}"
+    run = subprocess.run(
+        ["/bin/sh", "-c", command], env=prompt.environment, capture_output=True, timeout=60, check=False
+    )
+    assert run.returncode == (10 if "nothing" in words else 0)
+    assert b"Traceback" not in run.stderr
+    assert b"bug" not in run.stderr
+
+
+@pytest.mark.parametrize("words", TALKING)
+def test_stdout_that_is_full_is_said(prompt: Cluster, words: str) -> None:
+    with open("/dev/full", "w") as full, prompt.process(*words.split(), stdout=full) as process:
+        _, shown = process.communicate(timeout=60)
+    assert process.returncode == 50
+    assert shown.splitlines()[-2].endswith("writing of the standard output failed: No space left on device")
+    assert "only what was to be shown is lost" in shown
+    assert "Traceback" not in shown
 
 
 @pytest.mark.parametrize("words", [["list"], ["clone", "py3_powerai_1.7.0", "mine"], ["nonsense"]])

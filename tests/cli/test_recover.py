@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Cluster
+from userconda.journal import Journal
 
 
 def test_nothing_to_do(prompt: Cluster) -> None:
@@ -34,6 +39,7 @@ def test_a_journal_that_nobody_understands_is_named_and_kept(prompt: Cluster) ->
     journal.write_text("{")
     run = prompt("recover")
     assert str(journal) in run.err
+    assert run.code == 1
     assert journal.exists()
 
 
@@ -41,7 +47,42 @@ def test_beside_a_prefix(prompt: Cluster, tmp_path: Path) -> None:
     trash = tmp_path / "project/.ucenv/trash/old"
     trash.mkdir(parents=True)
     prompt("recover", str(tmp_path / "project"))
-    assert not trash.exists()
+    assert list((tmp_path / "project").iterdir()) == []
+
+
+def test_a_dry_run_says_what_would_be(ucenv: Cluster) -> None:
+    staging = ucenv.root / ".ucenv/staging/mine.1"
+    staging.mkdir(parents=True)
+    target, lease = ucenv.root / "envs/mine", ucenv.root / ".ucenv/locks/envs.mine.lease"
+    lease.parent.mkdir(parents=True)
+    path = ucenv.root / ".ucenv/journal/1.json"
+    Journal(str(path), "1", str(staging), str(target), str(lease)).write()
+    assert ucenv("recover", "--dry-run").out == f"{target}: would be taken back\n"
+    assert ucenv("recover").out.splitlines()[0] == f"{target}: taken back"
+
+
+def test_where_the_space_should_be_is_a_file(prompt: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SCRATCH", str(tmp_path / "file"))
+    run = prompt("recover")
+    assert (run.code, run.out) == (0, f"Nothing to recover in {tmp_path}/file/conda_local/.ucenv.\n")
+
+
+@pytest.mark.parametrize("name", ["journal", "trash"])
+def test_what_cannot_be_listed_is_named(prompt: Cluster, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    path = prompt.root / ".ucenv" / name
+    path.mkdir(parents=True)
+    listdir = os.listdir
+
+    def closed(place: str) -> list[str]:
+        if place == str(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), place)
+        return listdir(place)
+
+    monkeypatch.setattr(os, "listdir", closed)
+    run = prompt("recover")
+    assert run.code == 50
+    assert f"listing of {path} failed: Permission denied" in run.err
 
 
 def test_a_directory_that_is_not_there(prompt: Cluster, tmp_path: Path) -> None:

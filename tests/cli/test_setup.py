@@ -74,7 +74,17 @@ def test_no_scratch_is_said(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_a_relative_scratch_is_none(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCRATCH", "scratch")
-    assert not check(ucenv, "space")[0]
+    good, text = check(ucenv, "space")
+    assert not good
+    assert "$SCRATCH is no absolute path ('scratch'): your space is " in text
+
+
+def test_a_place_with_a_colon_is_said_to_be_of_no_use(ucenv: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    (ucenv.root / "a:b").mkdir()
+    monkeypatch.setenv("SCRATCH", str(ucenv.root / "a:b"))
+    good, text = check(ucenv, "space")
+    assert not good
+    assert "has a ':'" in text
 
 
 @pytest.mark.parametrize("words", [["setup"], ["setup", "--dry-run"]])

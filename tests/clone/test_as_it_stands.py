@@ -861,3 +861,20 @@ def test_a_path_that_is_no_environment(site: Site) -> None:
 def test_a_path_that_is_not_there(site: Site) -> None:
     with pytest.raises(EnvironmentNotFound):
         site.clone(source=site.conda.envs / "nothing")
+
+
+@pytest.mark.parametrize("place", ["share/mine", "mine"])
+def test_a_clone_of_base_is_not_made_inside_it_but_in_envs(site: Site, place: str) -> None:
+    base = _make_base(site)
+    before = manifest.manifest(base)
+    with pytest.raises(UsageError):
+        site.clone(base / place, source=base, is_base=True)
+    assert manifest.diff(before, manifest.manifest(base)) == []
+    site.clone(base / "envs/mine", source=base, is_base=True)
+    assert (base / "envs/mine/share/own/notes.txt").exists()
+
+
+def test_an_environment_with_a_directory_envs_takes_no_clone_either(site: Site) -> None:
+    (site.source / "envs").mkdir()
+    with pytest.raises(UsageError):
+        site.clone(site.source / "envs/mine")

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.clone.sites import Site, make_site, same_file
+from tests.clone.sites import Site, add_module, make_site, same_file, use_real_python
 from tests.support import manifest, users
 from tests.support.faults import FaultyOs, fail
-from userconda import fsops
+from userconda import fsops, probe
 from userconda.errors import LinksRequired, NotEnoughInodes, NotEnoughSpace
 from userconda.models import CloneResult, LinkMode, PrefixSnapshot
 
@@ -362,3 +362,52 @@ def test_where_links_work_no_twin_is_looked_for(site: Site, monkeypatch: pytest.
 
     monkeypatch.setattr("userconda.clone.find_twins", look)
     assert site.clone().files.hardlinked > 0
+
+
+def test_a_file_with_another_mode_is_no_twin(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(monkeypatch, site)
+    (site.source / SHARED).chmod(0o755)
+    site.clone(site.target("first"))
+    (site.target("first") / SHARED).chmod(0o600)
+    site.clone(site.target("second"))
+    assert (site.target("second") / SHARED).stat().st_mode & 0o777 == 0o755
+
+
+# figures --------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_copy_costs_is_told_of_symlinks_too(site: Site) -> None:
+    (site.source / "share/large").write_bytes(bytes(1_000_000))
+    link, copy = (site.clone(mode=mode, dry_run=True) for mode in (LinkMode.SYMLINK, LinkMode.COPY))
+    assert link.own_copy.size_bytes == pytest.approx(copy.predicted.size_bytes, rel=0.01)
+    assert link.foreign_writable == site.clone(dry_run=True).foreign_writable > 0
+
+
+def test_a_directory_of_compiled_files_alone_is_counted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_real_python(site.source)
+    module, pyc = add_module(site.source, "where", f"PREFIX = {str(site.source)!r}\n")
+    package = module.parent / "alone"
+    (package / "__pycache__").mkdir(parents=True)
+    module.rename(package / module.name)
+    pyc.rename(package / "__pycache__" / pyc.name)
+    refuse(monkeypatch, site)
+    result = site.clone()
+    assert list((site.target() / (package / "__pycache__").relative_to(site.source)).iterdir()) != []
+    assert (result.charged.size_bytes, result.charged.inodes) == manifest.charged(site.target(), os.geteuid())
+
+
+def test_a_reflink_needs_no_free_blocks(xfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = make_site(xfs)
+    (site.source / "share/large").write_bytes(os.urandom(5_000_000))
+    refuse(monkeypatch, site)
+    monkeypatch.setattr(probe, "os", _LittleSpace())
+    assert site.clone().files.reflinked > 0
+
+
+class _LittleSpace:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def statvfs(self, path: str) -> Any:
+        space = os.statvfs(path)
+        return os.statvfs_result((*space[:3], 4_000_000 // space.f_frsize, 4_000_000 // space.f_frsize, *space[5:]))

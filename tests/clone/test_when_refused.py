@@ -142,7 +142,8 @@ def test_c_makes_the_copy(site: Site, elsewhere: Path, answer: bytes) -> None:
 def test_anything_else_makes_nothing(site: Site, elsewhere: Path, answer: bytes) -> None:
     code, shown = at_a_terminal(site, elsewhere, answer)
     assert code == 33
-    assert "you chose not to" in shown
+    assert "\nucenv clone: no clone of py3_powerai_1.7.0 was made: you chose not to" in shown
+    assert "\n  to pay it: -y" in shown
     assert list(elsewhere.iterdir()) == []
 
 
@@ -153,12 +154,15 @@ def test_ctrl_c_at_the_question_is_an_interrupt(site: Site, elsewhere: Path) -> 
     command = [sys.executable, "-m", "userconda", "clone", site.source.name, "mine", "--root", str(elsewhere)]
     with subprocess.Popen(command, stdin=theirs, stderr=theirs, stdout=subprocess.DEVNULL, env=environment) as process:
         os.close(theirs)
-        shown = b""
-        while not shown.endswith(b"choice [c/a]: "):
-            shown += os.read(ours, 4096)
-        process.send_signal(2)
-        process.wait(30)
-        os.close(ours)
+        try:
+            shown = b""
+            while not shown.endswith(b"choice [c/a]: "):
+                shown += os.read(ours, 4096)
+            process.send_signal(2)
+            process.wait(30)
+        finally:
+            process.kill()
+            os.close(ours)
     assert process.returncode == 130
     assert list(elsewhere.iterdir()) == []
 

@@ -147,6 +147,9 @@ def clone_and_kill(scene: Scene, after_seconds: float) -> list[psutil.Process]:
     try:
         parent = psutil.Process(process.pid)
         parent.suspend()
+        # A fork that is under way ends first, and its child is one of the workers.
+        while parent.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+            time.sleep(0.001)
         children = parent.children(recursive=True)
     except psutil.NoSuchProcess:
         children = []

@@ -44,17 +44,30 @@ def broken_pipe() -> int:
     return _BROKEN_PIPE
 
 
+def _open_closed() -> None:
+    """Where the caller closed stdin, stdout or stderr, a file of ours would get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))
+
+
 def _write(text: str) -> int:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         return broken_pipe()
+    except OSError as exc:
+        from userconda.cli import boundary
+
+        return boundary.output_refused("", exc)
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The error boundary: what a user can act on is one message, what is our bug is one line and a log file."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        _open_closed()
     # Not list(): once the command of that name was imported, it is this package's module.
     words = [*(sys.argv[1:] if argv is None else argv)]
     if words in (["--version"], ["-V"]):

@@ -39,6 +39,7 @@ def parser_for(command: str, module: Command) -> argparse.ArgumentParser:
         prog=f"ucenv {command}",
         description=f"{COMMANDS[command][0].upper()}{COMMANDS[command][1:]}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # `--js` would be JSON when all goes well and text when it fails
     )
     parser.example = module.EXAMPLE
     module.add_arguments(parser)
@@ -53,7 +54,18 @@ def run(words: Sequence[str]) -> int:
         sys.stdout.flush()  # here, not at exit: help and a failure's JSON may not be out yet
     except BrokenPipeError:
         return broken_pipe()
+    except OSError as exc:
+        return output_refused("", exc)
     return code
+
+
+def output_refused(command: str, exc: OSError) -> int:
+    """A full disk under a redirection. It is said on stderr, with --json too: stdout is what fails."""
+    from userconda.errors import FileOperation
+
+    # Python would complain again when it flushes at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _fail(command, FileOperation("writing", "the standard output", exc.errno or 0), as_json=False)
 
 
 def _run(words: Sequence[str]) -> int:
@@ -87,12 +99,8 @@ def _show(command: str, result: object, args: argparse.Namespace) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         raise
-    except OSError as exc:  # a full disk under a redirection
-        from userconda.errors import FileOperation
-
-        # Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise FileOperation("writing", "the standard output", exc.errno or 0) from None
+    except OSError as exc:
+        return output_refused(command, exc)
     return int(getattr(result, "exit_code", 0))
 
 
@@ -114,6 +122,11 @@ def _general(words: Sequence[str], command: str) -> int:
         near = difflib.get_close_matches(command, COMMANDS, 1)
         hint = f"did you mean `ucenv {near[0]}`?" if near else "`ucenv --help` lists the commands"
         raise UsageError(f"there is no command {command!r}", hint)
+    asked = any(word in ("-h", "--help") for word in words)
+    if "--json" in words and not asked:
+        from userconda.errors import UsageError
+
+        raise UsageError("a command is missing", "`ucenv --help` lists the commands")
     width = max(map(len, COMMANDS))
     lines = [f"  {name.ljust(width)}  {meaning}" for name, meaning in COMMANDS.items()]
     text = (
@@ -122,7 +135,6 @@ def _general(words: Sequence[str], command: str) -> int:
         + "\n".join(lines)
         + "\n\n`ucenv COMMAND --help` shows an example first; `ucenv --version` the version.\n"
     )
-    asked = any(word in ("-h", "--help") for word in words)
     (sys.stdout if asked else sys.stderr).write(text)
     return 0 if asked else 2
 

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> CloneResult:
     request = _request(args, config, source)
     notes = [source.note] if source.note else []
     if config.scratch_missing and not args.prefix:
-        notes.append(f"$SCRATCH is not set; the clone goes to {config.root}, in your home's quota")
+        notes.append(f"{config.scratch_missing}; the clone goes to {config.root}, in your home's quota")
     notes += _name_notes(request)
     if not args.quiet and not args.json:
         for note in notes:
@@ -66,8 +66,12 @@ def run(args: argparse.Namespace) -> CloneResult:
 
 
 def _request(args: argparse.Namespace, config: Config, source: Resolved) -> CloneRequest:
-    if (args.name is None) == (args.prefix is None):
-        raise UsageError("a clone needs a NAME, or --prefix PATH", "ucenv clone SOURCE NAME")
+    if args.require_links and args.link_mode == "copy":
+        raise UsageError("--require-links and --link-mode copy exclude each other", "leave one of them out")
+    if args.name is not None and args.prefix is not None:
+        raise UsageError("both a NAME and --prefix were given", "give one of them: the clone's name, or its path")
+    if args.name is None and args.prefix is None:
+        raise UsageError("the clone's NAME is missing", "`ucenv clone SOURCE NAME`, or --prefix PATH for its path")
     if args.prefix is not None:
         target = os.path.normpath(os.path.join(os.getcwd(), os.path.expanduser(args.prefix)))
         name = check_name(os.path.basename(target))

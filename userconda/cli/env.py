@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> str | EnvResult:
 
 
 def _missing(config: Config) -> str:
-    return f"$SCRATCH is not set; your space is {config.root}, in your home's quota"
+    return f"{config.scratch_missing}; your space is {config.root}, in your home's quota"
 
 
 class EnvResult:

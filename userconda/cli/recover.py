@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> recover.RecoverResult:
     config = read_config({"root": args.root})
     if args.directory is None:
-        state = StateDirectory(os.path.join(config.root, ".ucenv"))
+        state = StateDirectory.beside(os.path.join(config.root, "envs", "x"))
     else:
         directory = os.path.abspath(args.directory)
         if not os.path.isdir(directory):

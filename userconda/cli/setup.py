@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> SetupResult:
                 try:
                     fsops.make_directories(path)
                 except OSError as exc:
-                    raise SpaceNotWritable(path, exc.errno or 0) from None
+                    raise fsops.not_writable(path, exc) from None
     checks = [_place(config, root, origin), *_one_filesystem(root), *_links(config, root)]
     shell = detect_shell(config.environment.get("SHELL", ""))
     lines = [assignment(shell if shell in POSIX else "sh", *item) for item in settings(config).items()]
@@ -76,8 +76,15 @@ def _place(config: Config, root: str, origin: str) -> Check:
         return Check(
             "space",
             False,
-            f"$SCRATCH is not set: your space is {root}, so environments fill the quota of your home. "
+            f"{config.scratch_missing}: your space is {root}, so environments fill the quota of your home. "
             "Set SCRATCH, or `root` in the configuration, to a directory on a large filesystem",
+        )
+    if ":" in root:
+        return Check(
+            "space",
+            False,
+            f"your space is {root} (from {origin}), which has a ':', and PATH and conda cannot take that: no clone can "
+            "be made there. Give a directory without one in SCRATCH, `root` in the configuration or --root",
         )
     place = root
     while not os.path.lexists(place):
