@@ -313,6 +313,9 @@ class _Work:
             if file.leader is None:
                 path = _join(step.path, file.name)
                 try:
+                    status = os.stat(file.name, dir_fd=source_fd, follow_symlinks=False)
+                    if (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
+                        raise fsops.ChangedMeanwhile(path)
                     if file.content is Content.AS_IS:
                         mode = fsops.copy(file.name, source_fd, target_fd, path, reflink=True, mode_bits=stat.S_IWUSR)
                         kind = "copied" if mode is LinkMode.COPY else "reflinked"
@@ -472,7 +475,6 @@ class _Work:
     def records(self, tally: Tally, pool: Pool) -> None:
         """conda-meta's records of packages whose files changed."""
         left_out = {step.pyc_path for step in self.plan.pycs} - tally.changes.keys()
-        site_packages = next((d.path for d in self.plan.watched if d.path.endswith("site-packages")), None)
 
         def rewrite(step: RecordStep) -> Tally:
             part = Tally()
@@ -485,7 +487,7 @@ class _Work:
                 os.close(source)
             changes = {p: tally.changes[p] for p in step.rewritten if p in tally.changes}
             dropped = {*step.dropped, *(left_out & {*step.rewritten})}
-            content = retarget_record(data, changes, dropped, site_packages)
+            content = retarget_record(data, changes, dropped, self.plan.site_packages)
             fsops.write_new(path, self.staging_fd, path, content, status, keep_mtime=content == data)
             self._own(path, self.staging_fd, part)
             return part
@@ -531,6 +533,7 @@ class _Work:
                 files=dict(tally.counts),
             )
             fsops.write_new(provenance.FILE_NAME, meta_fd, provenance.FILE_NAME, note.to_bytes())
+            fsops.sync_file(provenance.FILE_NAME, meta_fd)
             tally.charge(fsops.allocated(provenance.FILE_NAME, meta_fd))
             with _directories(self.source_fd, "conda-meta/x") as (source_fd,):
                 for name in WRITTEN_LAST:
@@ -544,6 +547,7 @@ class _Work:
                         fsops.write_new(name, meta_fd, name, b"")  # conda knows an environment by it
                     else:
                         continue
+                    fsops.sync_file(name, meta_fd)
                     self._own(name, meta_fd, tally, "copied")
         for path in self.made:
             self._measure_directory(fsops.allocated(path or ".", self.staging_fd), tally)

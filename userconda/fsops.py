@@ -270,7 +270,7 @@ def _copy_user_attributes(source: int, target: int) -> None:
                 os.setxattr(target, name, os.getxattr(source, name))
             except OSError as exc:
                 # EOPNOTSUPP, ENOTSUP: the target's filesystem has none. E2BIG, ENOSPC: none that large. ENODATA: gone.
-                if exc.errno not in (errno.EOPNOTSUPP, errno.ENODATA, errno.E2BIG, errno.EPERM):
+                if exc.errno not in (errno.EOPNOTSUPP, errno.ENODATA, errno.E2BIG, errno.EPERM, errno.ENOSPC):
                     raise
 
 
@@ -342,6 +342,9 @@ def make_directory(name: str, parent_fd: int, path: str) -> int:
     """A directory with mkdir's mode under the user's umask, the user's own bits on; returns its descriptor."""
     try:
         os.mkdir(name, 0o777, dir_fd=parent_fd)
+        mask = _umask()
+        if mask & 0o700:
+            os.chmod(name, 0o777 & ~mask | 0o700, dir_fd=parent_fd)
     except OSError as exc:
         raise failure("making the directory", path, exc) from None
     return open_directory(name, parent_fd, path)
@@ -417,6 +420,15 @@ def publish(staging: str, target: str) -> None:
             raise FileExistsError(exc.errno, os.strerror(exc.errno), target) from None
         raise failure("renaming to", target, exc) from None
     sync_directory(os.path.dirname(target))
+
+
+def sync_file(name: str, directory_fd: int) -> None:
+    """Bring one of our own small files to the disk before its directory gets its name."""
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory_fd)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_directory(path: str) -> None:

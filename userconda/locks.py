@@ -32,6 +32,7 @@ class Holder:
 
     host: str
     boot: str
+    namespace: str
     pid: int
     started: float | None
     job: str
@@ -45,7 +46,15 @@ class Holder:
 def this_process(job: str = "") -> Holder:
     pid = os.getpid()
     token = os.urandom(8).hex()
-    return Holder(platform.node(), _boot_id(), pid, processes.start_time(pid), job, token)
+    return Holder(platform.node(), _boot_id(), _pid_namespace(), pid, processes.start_time(pid), job, token)
+
+
+def _pid_namespace() -> str:
+    """Two containers of one host may have the same name and each its own process 1."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:  # not Linux
+        return ""
 
 
 def _boot_id() -> str:
@@ -153,7 +162,7 @@ def read_holder(path: str) -> Holder | None:
         return None
     except (OSError, ValueError, TypeError):
         pass  # another user's, killed before it was written, or not ours at all
-    return Holder("an unknown host", "", -1, None, "", "")
+    return Holder("an unknown host", "", "", -1, None, "", "")
 
 
 def is_stale(path: str, holder: Holder, clock: str) -> bool:
@@ -178,13 +187,20 @@ def is_dead_here(holder: Holder) -> bool:
     """Whether the holder's process is seen to be gone, on this host."""
     if holder.host != platform.node() or holder.pid <= 0 or not holder.boot:
         return False
-    return holder.boot != _boot_id() or not processes.is_running(holder.pid, holder.started)
+    if holder.boot != _boot_id():
+        return True
+    return _is_in_sight(holder) and not processes.is_running(holder.pid, holder.started)
 
 
 def is_alive(holder: Holder) -> bool:
     """Whether the holder's process is seen to run, on this host."""
-    here = holder.host == platform.node() and holder.pid > 0 and bool(holder.boot) and holder.boot == _boot_id()
-    return here and processes.is_running(holder.pid, holder.started)
+    return _is_in_sight(holder) and processes.is_running(holder.pid, holder.started)
+
+
+def _is_in_sight(holder: Holder) -> bool:
+    """Whether its number means the same process to us as to it."""
+    here = (platform.node(), _boot_id(), _pid_namespace())
+    return holder.pid > 0 and bool(holder.boot) and (holder.host, holder.boot, holder.namespace) == here
 
 
 def break_stale(path: str, stale: Holder, holder: Holder) -> None:

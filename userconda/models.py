@@ -230,6 +230,7 @@ class FileStep:
 
     Attributes:
         packed: where the packed file may be found, should the installed one not invert.
+        size_bytes, mtime_ns: as listed; a file that has others when it is copied was changed meanwhile.
         leader: path, in the clone, of an earlier step with the same source inode: a hard link to that is made.
     """
 
@@ -237,6 +238,8 @@ class FileStep:
     content: Content = Content.AS_IS
     replacement: Replacement | None = None
     packed: tuple[str, ...] = ()
+    size_bytes: int = 0
+    mtime_ns: int = 0
     leader: str | None = None
 
 
@@ -350,7 +353,7 @@ class ClonePlan:
     own_copy: Charge
     refusals: tuple[Refusal, ...]
     foreign_writable: int
-    owned_links: int
+    site_packages: str | None
     source_owner_uid: int
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import posixpath
 import re
@@ -214,7 +215,6 @@ class _Tally:
     linked_bytes: int = 0
     linked_files: int = 0
     foreign_writable: int = 0
-    owned_links: int = 0
     refusals: dict[tuple[int, LinkMode], list[int]] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -304,7 +304,7 @@ class _Planner:
         for name, target in directory.symlinks:
             if (reason := self.left_out(prefix + name)) is not None:
                 self._leave_out(prefix + name, reason)
-            else:
+            elif directory.path != "conda-meta" or name not in WRITTEN_LAST:
                 links.append((name, self._symlink_target(prefix, target)))
         for _, target in links:
             self._charge(self._allocated(len(os.fsencode(target)) + 1) if len(target) >= 60 else 0)
@@ -333,7 +333,6 @@ class _Planner:
         block = self.capabilities.block_bytes
         tally.linked_bytes += sum([-(-size // block) for size in directory.size_bytes]) * block
         tally.linked_files += count
-        tally.owned_links += count if verdict.owned else 0
         tally.foreign_writable += count if verdict.writable else 0
         shared[(modes, None)] = (directory.names, [size_bytes])
         return True
@@ -389,7 +388,7 @@ class _Planner:
                         continue
                     if not verdict.readable:
                         tally.unreadable.append(path)
-                self._count_shared(modes, verdict.link_errno, size, verdict.writable, verdict.owned)
+                self._count_shared(modes, verdict.link_errno, size, verdict.writable)
                 names, sizes = shared.setdefault((modes, twin), ([], []))
                 names.append(name)
                 sizes.append(size)
@@ -401,6 +400,7 @@ class _Planner:
                 step = FileStep(name, step.content, leader=leader)
             else:
                 self._charge_file(size)
+                step = dataclasses.replace(step, size_bytes=size, mtime_ns=mtime_ns)
             files.append(step)
 
     # one file ---------------------------------------------------------------------------------------------------
@@ -474,9 +474,7 @@ class _Planner:
 
     # figures ----------------------------------------------------------------------------------------------------
 
-    def _count_shared(
-        self, modes: tuple[LinkMode, ...], link_errno: int, size: int, writable: bool, owned: bool
-    ) -> None:
+    def _count_shared(self, modes: tuple[LinkMode, ...], link_errno: int, size: int, writable: bool) -> None:
         tally = self.tally
         if modes[0] is LinkMode.SYMLINK:
             # Of about the longest that an inode holds itself; the file's own path is not known here.
@@ -488,7 +486,6 @@ class _Planner:
             tally.linked_bytes += self._allocated(size)
             tally.linked_files += 1
             if modes[0] is LinkMode.HARDLINK:
-                tally.owned_links += owned
                 tally.foreign_writable += writable
         else:
             self._charge_file(size)
@@ -558,7 +555,7 @@ class _Planner:
             own_copy=charge + Charge(tally.linked_bytes, tally.linked_files),
             refusals=refusals,
             foreign_writable=tally.foreign_writable,
-            owned_links=tally.owned_links,
+            site_packages=snapshot.site_packages,
             source_owner_uid=snapshot.classes[0].uid if snapshot.classes else -1,
         )
 

@@ -111,7 +111,10 @@ def read_prefix(
             _read_records(root_fd, prefix, owned)
             _complete_replacements(owned, package_caches)
 
-        walk = _walk(root_fd, os.fstat(root_fd).st_dev, is_base, pool, on_tick, records)
+        try:
+            walk = _walk(root_fd, os.fstat(root_fd).st_dev, is_base, pool, on_tick, records)
+        except SourceChanged as exc:  # raised where only the path inside is known
+            raise SourceChanged(prefix, exc.paths) from None
         if walk.transactions:
             raise PrefixInUse(prefix, tuple(sorted(walk.transactions)))
         history = _history_prefixes(root_fd)

@@ -66,7 +66,6 @@ class PrefixRecord:
     name: str
     version: str
     build: str = ""
-    fn: str | None = None
     noarch: str | bool | None = None
     files: list[str] = field(default_factory=list)
     paths_data: PathsData | None = None

@@ -129,6 +129,8 @@ def compile_modules(steps: Sequence[PycStep], source_prefix: str, staging: str) 
             lines.append(b"\0".join(map(os.fsencode, fields)))
     if not lines or not os.access(python, os.X_OK):
         return set()
+    if os.geteuid() == 0 and os.stat(python).st_uid != 0:
+        return set()  # an administrator who clones a user's environment does not run the user's programs as root
     try:
         run = subprocess.run(
             [python, "-I", "-S", "-B", "-c", _COMPILER],

@@ -414,6 +414,26 @@ def test_no_script_holds_a_path_that_sh_would_act_on(site: Site, name: str) -> N
             assert not script.read_bytes().startswith(b"#!/bin/sh\n'''exec' \"" + os.fsencode(target))
 
 
+def test_a_history_that_is_a_symlink_leads_nowhere_else(site: Site) -> None:
+    history = site.source / "conda-meta/history"
+    history.rename(site.source / "conda-meta/elsewhere")
+    history.symlink_to("elsewhere")
+    site.clone()
+    assert (site.target() / "conda-meta/history").is_file()
+    assert not (site.target() / "conda-meta/history").is_symlink()
+
+
+def test_root_does_not_run_the_programs_of_a_user(shared_tmp: Path) -> None:
+    site = make_site(shared_tmp)
+    _, user = users.two_users()
+    use_real_python(site.source)
+    module, pyc = add_module(site.source, "mine", f"HERE = {str(site.source)!r}\n")
+    os.chown(site.source / "bin/python", user.uid, user.gid)
+    site.clone()
+    assert not (site.target() / pyc.relative_to(site.source)).exists()
+    assert str(site.target()) in (site.target() / module.relative_to(site.source)).read_text()
+
+
 # private files --------------------------------------------------------------------------------------------------
 
 PRIVATE = (

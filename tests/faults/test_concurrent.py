@@ -198,6 +198,12 @@ def test_a_lease_that_says_nothing_counts_until_it_is_old(lease_path: Path, text
     assert not lease_path.exists()
 
 
+def test_a_process_of_another_container_is_not_taken_for_dead(lease_path: Path) -> None:
+    held_by(lease_path, pid=dead_pid(), namespace="pid:[1]")
+    with pytest.raises(LockTimeout):
+        locks.acquire(str(lease_path))
+
+
 @pytest.mark.root("a lease of another user's")
 @pytest.mark.usefixtures("two_users")
 def test_a_lease_that_cannot_be_read_is_respected(shared_tmp: Path) -> None:
@@ -295,7 +301,7 @@ def test_a_living_lease_broken_by_mistake_is_put_back(
     """Between a breaker's look and its rename another one has taken the lease."""
     held_by(lease_path)
     monkeypatch.setattr(locks, "os", FaultyOs(*([] if links else [fail(errno.EPERM, calls={"link"})])))
-    dead = locks.Holder("here", "boot", 1, None, "", "dead")
+    dead = locks.Holder("here", "boot", "", 1, None, "", "dead")
     locks.break_stale(str(lease_path), dead, locks.this_process())
     holder = locks.read_holder(str(lease_path))
     assert holder is not None

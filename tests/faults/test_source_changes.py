@@ -95,6 +95,19 @@ def test_a_change_is_noticed(
     scene.assert_nothing_left()
 
 
+@pytest.mark.parametrize("path", ["etc/odd.conf", "share/odd/prefix.bin"])
+@pytest.mark.parametrize("moment", ["after the listing", "after planning"])
+def test_a_file_of_its_own_that_is_replaced_before_it_is_copied(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, path: str, moment: str
+) -> None:
+    changed = at(monkeypatch, moment, lambda: rewrite(scene.source, path))
+    with pytest.raises(SourceChanged) as caught:
+        scene.clone()
+    assert changed
+    assert path in caught.value.paths
+    assert not scene.target.exists()
+
+
 def test_no_change_is_no_error(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     for moment in MOMENTS:
         at(monkeypatch, moment, lambda: None)
