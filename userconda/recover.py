@@ -81,8 +81,6 @@ def recover(state: StateDirectory, *, dry_run: bool = False) -> RecoverResult:
             except OSError as exc:  # an immutable file, a filesystem that went read-only
                 removed -= path in trash
                 problems.append(f"{printable(exc.filename or path)} cannot be removed: {exc.strerror}")
-    if not dry_run:
-        state.tidy()
     return RecoverResult(state.path, tuple(runs), removed, tuple(problems), dry_run)
 
 

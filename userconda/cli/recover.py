@@ -27,4 +27,7 @@ def run(args: argparse.Namespace) -> recover.RecoverResult:
         if not os.path.isdir(directory):
             raise UsageError(f"{directory} is not a directory")
         state = StateDirectory.beside(os.path.join(directory, "x"))
-    return recover.recover(state, dry_run=args.dry_run)
+    result = recover.recover(state, dry_run=args.dry_run)
+    if args.directory is not None and not args.dry_run:
+        state.tidy()
+    return result
