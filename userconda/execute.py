@@ -313,9 +313,7 @@ class _Work:
             if file.leader is None:
                 path = _join(step.path, file.name)
                 try:
-                    status = os.stat(file.name, dir_fd=source_fd, follow_symlinks=False)
-                    if (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
-                        raise fsops.ChangedMeanwhile(path)
+                    fsops.check_listed(file.name, source_fd, path, file.size_bytes, file.mtime_ns)
                     if file.content is Content.AS_IS:
                         mode = fsops.copy(file.name, source_fd, target_fd, path, reflink=True, mode_bits=stat.S_IWUSR)
                         kind = "copied" if mode is LinkMode.COPY else "reflinked"

@@ -133,6 +133,18 @@ class ChangedMeanwhile(Exception):
     """A file of the source is no longer what the listing said, or was replaced while it was read."""
 
 
+def check_listed(name: str, source_fd: int, path: str, size_bytes: int, mtime_ns: int) -> None:
+    """Raise ChangedMeanwhile where a file of the source is not the one that was listed and looked into."""
+    try:
+        status = os.stat(name, dir_fd=source_fd, follow_symlinks=False)
+    except OSError as exc:
+        if exc.errno in VANISHED:
+            raise ChangedMeanwhile(path) from None
+        raise failure("reading", path, exc) from None
+    if (status.st_size, status.st_mtime_ns) != (size_bytes, mtime_ns):
+        raise ChangedMeanwhile(path)
+
+
 def copy(
     name: str,
     source_fd: int,
