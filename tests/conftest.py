@@ -120,3 +120,13 @@ def set_protected_hardlinks() -> Iterator[Callable[[int], None]]:
     """Sets the sysctl until the test ends. The test runs in the serial group."""
     with contextlib.ExitStack() as stack:
         yield lambda value: stack.enter_context(sysctl.protected_hardlinks(value))
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A directory on another filesystem than pytest's: link(2) from one to the other gives EXDEV."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        raise Unavailable("needs /dev/shm, writable")
+    with filesystems.scratch_directory(memory) as path:
+        yield path

@@ -14,7 +14,6 @@ import pytest
 
 from demo import SystemConda, make_system_conda
 from tests.clone.sites import Site
-from tests.support import Unavailable, filesystems
 from userconda.cli import main
 
 
@@ -80,13 +79,3 @@ def ucenv(prompt: Cluster) -> Cluster:
     """A user of a cluster's conda with one environment."""
     make_system_conda(prompt.site.conda.root, None, small=True)
     return prompt
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[Path]:
-    """A directory on another filesystem than pytest's."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        raise Unavailable("needs /dev/shm, writable")
-    with filesystems.scratch_directory(memory) as path:
-        yield path
