@@ -115,25 +115,26 @@ def appends_to(file: Path, word: str) -> Script:
     return Script(f"{line}'{file}'\n", f"{line}'{file}'\n", f"{line}'{file}'\n")
 
 
-HOOKS_ACTIVATE = (
-    exports("HOOK_VAR", "set by $CONDA_PREFIX")
-    + Script(
-        'export HOOK_OLD_LDLP="${LD_LIBRARY_PATH-}"\n',
-        'if ( $?LD_LIBRARY_PATH ) then\n  setenv HOOK_OLD_LDLP "$LD_LIBRARY_PATH"\nelse\n  setenv HOOK_OLD_LDLP ""\nendif\n',
-        'set -gx HOOK_OLD_LDLP "$LD_LIBRARY_PATH"\n',
-    )
-    + prepends("LD_LIBRARY_PATH", "$CONDA_PREFIX/lib")
-)
-HOOKS_DEACTIVATE = (
-    unsets("HOOK_VAR")
-    + Script(
-        'if [ -n "$HOOK_OLD_LDLP" ]; then export LD_LIBRARY_PATH="$HOOK_OLD_LDLP"; else unset LD_LIBRARY_PATH; fi\n',
-        'if ( "$HOOK_OLD_LDLP" != "" ) then\n  setenv LD_LIBRARY_PATH "$HOOK_OLD_LDLP"\nelse\n  unsetenv LD_LIBRARY_PATH\nendif\n',
-        'if test -n "$HOOK_OLD_LDLP"; set -gx LD_LIBRARY_PATH "$HOOK_OLD_LDLP"; else; set -e LD_LIBRARY_PATH; end\n',
-    )
-    + unsets("HOOK_OLD_LDLP")
-)
-"""The scripts of the transcripts' `hooks`, in three languages. An empty LD_LIBRARY_PATH they leave unset."""
+def saves_and_prepends(saved: str) -> Script:
+    """As the scripts in the transcripts do, which take an empty LD_LIBRARY_PATH for an unset one."""
+    return Script(
+        f'export {saved}="${{LD_LIBRARY_PATH-}}"\n',
+        f'if ( $?LD_LIBRARY_PATH ) then\n  setenv {saved} "$LD_LIBRARY_PATH"\nelse\n  setenv {saved} ""\nendif\n',
+        f'set -gx {saved} "$LD_LIBRARY_PATH"\n',
+    ) + prepends("LD_LIBRARY_PATH", "$CONDA_PREFIX/lib")
+
+
+def restores(saved: str) -> Script:
+    put_back, drop = 'LD_LIBRARY_PATH "$' + saved + '"', "LD_LIBRARY_PATH"
+    return Script(
+        f'if [ -n "${saved}" ]; then export LD_LIBRARY_PATH="${saved}"; else unset {drop}; fi\n',
+        f'if ( "${saved}" != "" ) then\n  setenv {put_back}\nelse\n  unsetenv {drop}\nendif\n',
+        f'if test -n "${saved}"; set -gx {put_back}; else; set -e {drop}; end\n',
+    ) + unsets(saved)
+
+
+HOOKS_ACTIVATE = exports("HOOK_VAR", "set by $CONDA_PREFIX") + saves_and_prepends("HOOK_OLD_LDLP")
+HOOKS_DEACTIVATE = unsets("HOOK_VAR") + restores("HOOK_OLD_LDLP")
 
 MESSY_ACTIVATE = (
     exports("MESSY_NEW", "$CONDA_PREFIX/share")
@@ -258,7 +259,12 @@ def build_site(directory: Path, root_name: str = "conda-4.8.3") -> Site:
         state=STATE,
         env_vars={"x": {"PKG_VAR": "of a package", "STATE_VAR": "overruled by state"}},
     )
-    site.environment("system", prefix=site.root / "envs/system", activate=HOOKS_ACTIVATE, deactivate=HOOKS_DEACTIVATE)
+    site.environment(
+        "py3_powerai_1.7.0",
+        prefix=site.root / "envs/py3_powerai_1.7.0",
+        activate=exports("NATIVE_HOME", "$CONDA_PREFIX/share/native") + saves_and_prepends("NATIVE_OLD_LDLP"),
+        deactivate=unsets("NATIVE_HOME") + restores("NATIVE_OLD_LDLP"),
+    )
     return site
 
 
