@@ -539,6 +539,62 @@ class UnsupportedShell(UcenvError):
         return ("name one: ucenv env bash",)
 
 
+@dataclass(eq=False)
+class HookMissing(UcenvError):
+    """A shell's hook file is not where ucenv's installation puts it."""
+
+    file: str
+    searched: tuple[str, ...]
+    code: ClassVar[str] = "hook_missing"
+    exit_code: ClassVar[int] = 71
+
+    @property
+    def message(self) -> str:
+        return f"the hook file {self.file} is in none of {', '.join(printable(path) for path in self.searched)}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("install ucenv again, from its wheel: python -m pip install --force-reinstall --no-deps ucenv",)
+
+
+@dataclass(eq=False)
+class UnquotableValue(UcenvError):
+    """A value that a shell would change."""
+
+    shell: str
+    value: str
+    reason: str
+    code: ClassVar[str] = "unquotable_value"
+    exit_code: ClassVar[int] = 72
+
+    @property
+    def message(self) -> str:
+        return f"{self.shell} cannot be given the value {printable(self.value)!r}: {self.reason}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("give the directory another name, or use another shell",)
+
+
+@dataclass(eq=False)
+class StartupFileRefused(UcenvError):
+    """A shell's startup file that is better left alone."""
+
+    path: str
+    reason: str
+    advice: str
+    code: ClassVar[str] = "startup_file_refused"
+    exit_code: ClassVar[int] = 73
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.path)} was left as it is: {self.reason}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return (self.advice,)
+
+
 class Interrupted(BaseException):
     """SIGINT, SIGTERM or SIGHUP: leave at once. Not an Exception, so that no handler for those holds it up."""
 

@@ -18,7 +18,7 @@ RANGES = {
     40: {"CorruptRecord", "PlaceholderTooShort", "PathEscapesPrefix", "VerificationFailed"},
     50: {"FileOperation", "LinksRequired", "SpaceNotWritable"},
     60: {"InterruptedRun", "WorkerDied"},
-    70: {"UnsupportedShell"},
+    70: {"UnsupportedShell", "HookMissing", "UnquotableValue", "StartupFileRefused"},
 }
 
 CLASSES = [

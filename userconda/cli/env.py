@@ -1,4 +1,7 @@
-"""`ucenv env [SHELL]`: the settings that point conda at the user's space, as code to evaluate."""
+"""`ucenv env [SHELL]`: the settings that point conda at the user's space, as code to evaluate.
+
+In tcsh that is eval "`ucenv env tcsh`", with both kinds of quotes, in fish: ucenv env fish | source
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import os
 import sys
 
 from userconda.config import read_config
-from userconda.shells import assignment, detect_shell
+from userconda.shells import assignment, detect_shell, hook_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ def run(args: argparse.Namespace) -> str | EnvResult:
     if args.json:
         config = read_config({"root": args.root})
         if args.shell:
-            assignment(args.shell, "", "")  # a shell that is not supported is an error here, too
+            hook_name(args.shell)  # a shell that is not supported is an error here, too
         return EnvResult(settings(config), (_missing(config),) if config.scratch_missing else ())
     return code(args.shell or "", args.root)
 
