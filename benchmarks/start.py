@@ -21,6 +21,7 @@ def run(bench: Bench) -> None:
         baseline: [sys.executable, "-c", "pass"],
         "ucenv --version": [*measure.ucenv(), "--version"],
         "ucenv env bash": [*measure.ucenv(), "env", "bash"],
+        "ucenv hook bash": [*measure.ucenv(), "hook", "bash"],
         "ucenv list": [*measure.ucenv(), "list"],
     }
     calls = {name: calls_of(argv, env) for name, argv in commands.items()}

@@ -22,6 +22,7 @@ from userconda.cli import COMMANDS, main
 GOOD = {
     "setup": ["setup"],
     "env": ["env", "bash"],
+    "hook": ["hook", "bash"],
     "clone": ["clone", "py3_powerai_1.7.0", "mine"],
     "list": ["list"],
     "info": ["info", "py3_powerai_1.7.0"],
@@ -31,6 +32,7 @@ GOOD = {
 BAD = {
     "setup": ["setup", "--nonsense"],
     "env": ["env", "nosuchshell"],
+    "hook": ["hook", "nosuchshell"],
     "clone": ["clone", "nothing", "mine"],
     "list": ["list", "--nonsense"],
     "info": ["info", "nothing"],
@@ -113,8 +115,9 @@ def test_the_envelope_of_failure(prompt: Cluster, command: str) -> None:
 
 
 RESULT_KEYS = {
-    "setup": "checks dry_run job_script made root",
+    "setup": "checks dry_run job_script made root startup",
     "env": "variables",
+    "hook": "conda_root path shell source",
     "clone": "bytes directories dry_run fallbacks files inodes left_out link_mode own_copy predicted seconds "
     "source_prefix target_prefix thin writable_shared_files",
     "list": "environments",
@@ -166,6 +169,9 @@ ERRORS: list[tuple[errors.UcenvError, int, str]] = [
     (errors.InterruptedRun("/x", "reason"), 60, "interrupted_run"),
     (errors.WorkerDied(1), 61, "worker_died"),
     (errors.UnsupportedShell("x", ("bash",)), 70, "unsupported_shell"),
+    (errors.HookMissing("ucenv.sh", ("/x",)), 71, "hook_missing"),
+    (errors.UnquotableValue("tcsh", "x", "reason"), 72, "unquotable_value"),
+    (errors.StartupFileRefused("/x", "reason", "advice"), 73, "startup_file_refused"),
 ]
 
 
@@ -285,7 +291,7 @@ def test_json_without_a_command(prompt: Cluster) -> None:
     assert (run.json["ok"], run.json["error"]["code"]) == (False, "usage")
 
 
-TALKING = ["--version", "--help", "env bash", "list", "list --json", "clone nothing mine --json"]
+TALKING = ["--version", "--help", "env bash", "hook bash", "list", "list --json", "clone nothing mine --json"]
 
 
 @pytest.mark.parametrize("words", TALKING)
@@ -358,7 +364,7 @@ def _file_system_calls(tmp: Path, environment: dict[str, str], code: str) -> int
     return len(log.read_text().splitlines())
 
 
-@pytest.mark.parametrize("words", [["--version"], ["env", "bash"]])
+@pytest.mark.parametrize("words", [["--version"], ["env", "bash"], ["hook", "bash"]])
 def test_what_runs_in_every_job_script_is_cheap(prompt: Cluster, tmp_path: Path, words: list[str]) -> None:
     code = f"import sys; from userconda.cli import main; sys.exit(main({words!r}))"
     for _ in range(2):  # the first run may write .pyc files

@@ -139,7 +139,7 @@ def test_the_environment_is_read_in_config_only() -> None:
     assert [call for call in asked if call.startswith(("os.environ", "os.getenv"))] == ["os.environ.get('TERM')"]
 
 
-@pytest.mark.parametrize("words", [["--version"], ["env", "bash"], ["env", "fish"]])
+@pytest.mark.parametrize("words", [["--version"], ["env", "bash"], ["env", "fish"], ["hook", "bash"]])
 @pytest.mark.parametrize("scratch", ["/scratch/me", ""])
 def test_what_job_scripts_run_imports_nothing_heavy(words: list[str], scratch: str, tmp_path: Path) -> None:
     code = (

@@ -1,6 +1,6 @@
 """The command line: words -> request -> result -> exit code. One module a command, imported when it is called.
 
-`ucenv --version` and `ucenv env` run in every job script: nothing here imports what they do not need.
+`ucenv --version`, `ucenv env` and `ucenv hook` run in every job script: nothing here imports what they do not need.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "setup": "make your space on the scratch filesystem and tell how to use it",
     "env": "print the settings that point conda at your space, as code to evaluate",
+    "hook": "print the path of the file that gives your shell `ucenv load` and `ucenv unload`",
     "clone": "make your own variant of an environment; its files are hard links where the kernel allows",
     "list": "every environment you can see: whose, which Python, a clone of what",
     "info": "one environment: packages, sharing, parent, health",
@@ -51,10 +52,16 @@ def _open_closed() -> None:
             setattr(sys, name, open(os.devnull, mode))
 
 
+def write_exactly(text: str) -> None:
+    """Text that a shell reads: paths as the bytes they are, whatever stdout's encoding."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(os.fsencode(text))
+    sys.stdout.flush()
+
+
 def _write(text: str) -> int:
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        write_exactly(text)
     except BrokenPipeError:
         return broken_pipe()
     except OSError as exc:
@@ -74,12 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from userconda import __version__
 
         return _write(f"ucenv {__version__}\n")
-    if words[:1] == ["env"] and len(words) <= 2 and not words[-1].startswith("-"):
-        # Every job script runs this: without a parser, whose import costs as many file system calls as Python's start.
-        from userconda.cli import env
-
+    if words[:1] in (["env"], ["hook"]) and len(words) <= 2 and not words[-1].startswith("-"):
+        # Every job script runs these: without a parser, whose import costs as many file system calls as Python's start.
         try:
-            code = env.code(words[1] if len(words) == 2 else "", root=None)
+            code = _quick(*words)
         except Exception:  # whatever it is, the boundary meets it again and says it
             pass
         else:
@@ -87,3 +92,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from userconda.cli import boundary
 
     return boundary.run(words)
+
+
+def _quick(command: str, shell: str = "") -> str:
+    if command == "env":
+        from userconda.cli import env
+
+        return env.code(shell, root=None)
+    from userconda.cli import hook
+
+    return hook.code(shell)

@@ -7,7 +7,8 @@ import os
 import sys
 from importlib import import_module
 
-from userconda.cli import COMMANDS, broken_pipe
+from userconda.cli import COMMANDS, broken_pipe, write_exactly
+from userconda.shells import HOOK_WORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _run(words: Sequence[str]) -> int:
             return _general(words, command)
         module: Command = import_module(f"userconda.cli.{command}")
         args = parser_for(command, module).parse_args([*words[:position], *words[position + 1 :]])
-        if command != "env":
+        if command not in ("env", "hook"):
             _catch_signals()
         return _show(command, module.run(args), args)
     except SystemExit as exc:  # argparse, after --help
@@ -91,7 +92,7 @@ def _run(words: Sequence[str]) -> int:
 def _show(command: str, result: object, args: argparse.Namespace) -> int:
     try:
         if isinstance(result, str):  # code or text that needs no rendering
-            sys.stdout.write(result)
+            write_exactly(result)
         else:
             from userconda import report
 
@@ -114,6 +115,10 @@ def _command_position(words: Sequence[str]) -> int:
 
 def _general(words: Sequence[str], command: str) -> int:
     """`ucenv`, `ucenv --help`, and words that are no command."""
+    if command in HOOK_WORDS:
+        from userconda.errors import UsageError
+
+        raise UsageError(_function_of_the_shell(command))
     if command:
         import difflib
 
@@ -133,10 +138,22 @@ def _general(words: Sequence[str], command: str) -> int:
         "example:\n  ucenv clone py3_powerai_1.7.0 mine\n\nusage: ucenv COMMAND ...\n\n"
         "Clone, share and account for conda environments on clusters.\n\ncommands:\n"
         + "\n".join(lines)
-        + "\n\n`ucenv COMMAND --help` shows an example first; `ucenv --version` the version.\n"
+        + f"\n\nfunctions of the shell that has sourced `ucenv hook`: {', '.join(HOOK_WORDS)}\n"
+        "\n`ucenv COMMAND --help` shows an example first; `ucenv --version` the version.\n"
     )
     (sys.stdout if asked else sys.stderr).write(text)
     return 0 if asked else 2
+
+
+def _function_of_the_shell(word: str) -> str:
+    from userconda.cli import hook
+    from userconda.errors import UcenvError
+
+    try:
+        how = f"type this, or put it into the job script: {hook.find('', None).source}"
+    except UcenvError as exc:
+        how = exc.message
+    return f"`ucenv {word}` is a function of the shell, which ucenv's hook defines; {how}"
 
 
 def _catch_signals() -> None:
