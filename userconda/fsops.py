@@ -416,6 +416,83 @@ def write_file(path: str, data: bytes) -> None:
         raise failure("writing", path, exc) from None
 
 
+def replace_file(path: str, data: bytes | None, before: os.stat_result | None) -> bool:
+    """A user's file with other bytes, complete under its name at any time: written beside, synced, renamed. None: the
+    file goes. Mode, owner, ACL and attributes stay, as far as they are the user's to give.
+
+    Args:
+        path: no symlink.
+        before: what the new bytes were made from; None where there was no file.
+
+    Returns:
+        False where the file is no longer that one. Then it was not touched.
+    """
+    temporary = f"{path}.{platform.node()}.{os.getpid()}.tmp"
+    try:
+        if data is not None:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+                _make_like(descriptor, path, before)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        if _identity(path) != (before and _identity_of(before)):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            return False
+        if data is None:
+            os.unlink(path)
+        else:
+            os.rename(temporary, path)
+    except OSError as exc:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise failure("writing", path, exc) from None
+    sync_directory(os.path.dirname(path))
+    return True
+
+
+def _make_like(target: int, path: str, before: os.stat_result | None) -> None:
+    if before is None:
+        os.fchmod(target, 0o666 & ~_umask())
+        return
+    made = os.fstat(target)
+    if (made.st_uid, made.st_gid) != (before.st_uid, before.st_gid):
+        with contextlib.suppress(PermissionError):  # a group that one is not a member of, a file of somebody else's
+            os.fchown(target, before.st_uid, before.st_gid)
+    os.fchmod(target, stat.S_IMODE(before.st_mode))
+    if not hasattr(os, "listxattr"):  # macOS
+        return
+    try:
+        names = os.listxattr(path)
+    except OSError as exc:
+        if exc.errno != errno.EOPNOTSUPP:  # a filesystem without
+            raise
+        return
+    for name in names:
+        try:
+            os.setxattr(target, name, os.getxattr(path, name))
+        except OSError as exc:
+            # EPERM, EACCES: `trusted.` and `security.` are the administrator's. EOPNOTSUPP: a namespace that can be
+            # listed and not set. ENODATA: gone meanwhile.
+            if exc.errno not in (errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENODATA):
+                raise
+
+
+def _identity(path: str) -> tuple[int, ...] | None:
+    try:
+        return _identity_of(os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return None
+
+
+def _identity_of(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def publish(staging: str, target: str) -> None:
     """Give a finished directory its name.
 

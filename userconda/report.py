@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from userconda.clone import Prices, Progress
     from userconda.errors import UcenvError
     from userconda.models import CloneResult
+    from userconda.rcfile import RcEdit
     from userconda.recover import RecoverResult
 
 SCHEMA = "ucenv/1"
@@ -377,10 +378,28 @@ def _render_setup(result: SetupResult) -> None:
         _print(f"{made}: {printable(path)}")
     for check in result.checks:
         _print(f"{'ok' if check.good else 'careful'}: {printable(check.text)}")
+    if result.startup is not None:
+        _render_startup(result.startup, dry_run=result.dry_run)
+    if not result.job_script:  # --undo
+        return
     _print("\nIn a job script, before conda is used:\n")
     _print('  eval "$(ucenv env bash)"\n\nwhich sets\n')
     for line in result.job_script:
         _print(f"  {line}")
+
+
+def _render_startup(edit: RcEdit, *, dry_run: bool) -> None:
+    """What became of the line in a shell's startup file."""
+    if edit.action == "absent":
+        _print(f"{printable(edit.path)} has no line of ours")
+        return
+    would = "would be " if dry_run and edit.action != "present" else ""
+    done = {"replaced": "put in the place of an older one", "present": "there already"}.get(edit.action, edit.action)
+    _print(f"{printable(edit.path)}: this line {would or 'was '}{done}\n\n  {printable(edit.line)}\n")
+    if edit.now:
+        shells = "new login shells" if edit.path.endswith("/.profile") else "new shells"
+        _print(f"{shells} have `ucenv load` and `ucenv unload` by it; one that runs already, and a job script, by\n")
+        _print(f"  {printable(edit.now)}\n\n`ucenv setup --shell --undo` takes the line out.")
 
 
 def _render_config(result: ConfigResult) -> None:

@@ -1,4 +1,5 @@
-"""`ucenv setup`: make the user's space and tell what follows from where it is."""
+"""`ucenv setup`: make the user's space, tell what follows from where it is, and put the hook into the shell's startup
+file where that is asked for."""
 
 from __future__ import annotations
 
@@ -8,10 +9,10 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from userconda import fsops, probe
+from userconda import fsops, probe, rcfile
 from userconda.cli.env import settings
-from userconda.config import Config, read_config
-from userconda.errors import SpaceNotWritable, UcenvError
+from userconda.config import Config, home_directory, read_config
+from userconda.errors import SpaceNotWritable, UcenvError, UsageError
 from userconda.models import FileClass
 from userconda.shells import POSIX, assignment, detect_shell
 
@@ -37,6 +38,11 @@ class SetupResult:
     checks: tuple[Check, ...]
     job_script: tuple[str, ...]
     dry_run: bool
+    startup: rcfile.RcEdit | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self.startup.warnings if self.startup else ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -45,16 +51,34 @@ class SetupResult:
             "checks": [check.to_json() for check in self.checks],
             "job_script": list(self.job_script),
             "dry_run": self.dry_run,
+            "startup": self.startup.to_json() if self.startup else None,
         }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--shell",
+        nargs="?",
+        const="",
+        metavar="SHELL",
+        help="source the hook in the startup file of your shell (detected), by one line",
+    )
+    parser.add_argument("--undo", action="store_true", help="with --shell, and nothing else: take that line out")
     parser.add_argument("-n", "--dry-run", action="store_true", help="look and tell; make nothing")
 
 
 def run(args: argparse.Namespace) -> SetupResult:
     config = read_config({"root": args.root})
     root, origin = config.root_and_origin()
+    shell = args.shell or detect_shell(config.environment.get("SHELL", ""))
+    home = home_directory(config.environment)
+    if args.undo:
+        if args.shell is None:
+            raise UsageError("--undo is of --shell", "ucenv setup --shell --undo")
+        undone = rcfile.undo(shell, config.environment, home, dry_run=args.dry_run)
+        return SetupResult(root, (), (), (), args.dry_run, undone)
+    if args.shell is not None:  # what cannot be done is said before anything is made
+        rcfile.edit(shell, config.environment, home, config.conda_root, dry_run=True)
     made = []
     for name in ("envs", "pkgs"):
         path = os.path.join(root, name)
@@ -66,9 +90,11 @@ def run(args: argparse.Namespace) -> SetupResult:
                 except OSError as exc:
                     raise fsops.not_writable(path, exc) from None
     checks = [_place(config, root, origin), *_one_filesystem(root), *_links(config, root)]
-    shell = detect_shell(config.environment.get("SHELL", ""))
     lines = [assignment(shell if shell in POSIX else "sh", *item) for item in settings(config).items()]
-    return SetupResult(root, tuple(made), tuple(checks), tuple(lines), args.dry_run)
+    startup = None
+    if args.shell is not None:
+        startup = rcfile.edit(shell, config.environment, home, config.conda_root, dry_run=args.dry_run)
+    return SetupResult(root, tuple(made), tuple(checks), tuple(lines), args.dry_run, startup)
 
 
 def _place(config: Config, root: str, origin: str) -> Check:
