@@ -31,12 +31,14 @@ demo: $(VENV)/.demo ## show what ucenv does, in a directory of its own
 test: tools lint ## lint, then all tests (some need root; they say so)
 	@$(RUN) -m pytest $(PYTEST_OPTIONS)
 
-lint: tools $(VENV)/.test ## ruff, mypy, shellcheck, shfmt
+lint: tools $(VENV)/.test ## ruff, mypy, shellcheck, shfmt, fish_indent
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m mypy --no-error-summary $(TYPED) docs/generate.py
 	@$(RUN) docs/generate.py --check
 	@if command -v shellcheck >/dev/null; then shellcheck $(SHELL_SCRIPTS); else echo "lint: no shellcheck"; fi
 	@if command -v shfmt >/dev/null; then shfmt -d $(SHELL_SCRIPTS); else echo "lint: no shfmt"; fi
+	@if command -v fish_indent >/dev/null; then for file in $(wildcard shell/*.fish); do fish_indent --check $$file; done; \
+	else echo "lint: no fish_indent"; fi
 	@echo "lint: clean"
 
 bench: tools $(VENV)/.test build/latfs ## the figures in the docs
