@@ -66,12 +66,12 @@ __ucenv_call() {
     for __ucenv_r in $__ucenv_shopt; do \command shopt -s "$__ucenv_r"; done
     \command set -- "$__ucenv_status" "$__ucenv_flags" "$__ucenv_ifs"
     \command unset -v __ucenv_alias __ucenv_all __ucenv_before __ucenv_below __ucenv_blank __ucenv_broken __ucenv_c \
-        __ucenv_callback __ucenv_code __ucenv_depth __ucenv_env __ucenv_failed __ucenv_file __ucenv_flags \
-        __ucenv_given __ucenv_ifs __ucenv_json __ucenv_kept __ucenv_key __ucenv_known __ucenv_lang __ucenv_level \
-        __ucenv_line __ucenv_list __ucenv_lost __ucenv_modifier __ucenv_module __ucenv_n __ucenv_names __ucenv_noted \
-        __ucenv_object __ucenv_old __ucenv_prefix __ucenv_put __ucenv_r __ucenv_root __ucenv_s __ucenv_scripts \
-        __ucenv_section __ucenv_shopt __ucenv_space __ucenv_stack __ucenv_status __ucenv_text __ucenv_token \
-        __ucenv_top __ucenv_undecoded __ucenv_v
+        __ucenv_callback __ucenv_changed __ucenv_close __ucenv_code __ucenv_depth __ucenv_env __ucenv_failed \
+        __ucenv_file __ucenv_flags __ucenv_given __ucenv_ifs __ucenv_json __ucenv_kept __ucenv_key __ucenv_known \
+        __ucenv_lang __ucenv_level __ucenv_line __ucenv_list __ucenv_listed __ucenv_lost __ucenv_modifier \
+        __ucenv_module __ucenv_n __ucenv_names __ucenv_noted __ucenv_object __ucenv_old __ucenv_open __ucenv_prefix \
+        __ucenv_put __ucenv_r __ucenv_root __ucenv_s __ucenv_scripts __ucenv_section __ucenv_shopt __ucenv_space \
+        __ucenv_stack __ucenv_status __ucenv_text __ucenv_token __ucenv_top __ucenv_undecoded __ucenv_v
     case $3 in
     =*) IFS=${3#=} ;;
     *) \command unset -v IFS ;;
@@ -110,11 +110,15 @@ __ucenv_state() {
     esac
 }
 
-# Whether variable $1, which is set, is exported; and the names of those that are. A shell that cannot tell says yes, and lists none.
+# __ucenv_exported: whether variable $1, which is set, is exported. __ucenv_exports: the names of all that are.
+# __ucenv_fixed: whether $1 is readonly, where trying would not do. A shell that cannot list says yes, none and no.
+__ucenv_lists() { \command return 1; }
 __ucenv_exported() { :; }
 __ucenv_exports() { __ucenv_names=$__ucenv_known; }
-__ucenv_lists() { \command return 1; }
+__ucenv_copies() { __ucenv_names=; }
 __ucenv_fixed() { \command return 1; }
+# Noted values stand in variables __ucenv_was_<NAME>; bash, whose listing slows down with each, has an array.
+__ucenv_slots() { __ucenv_open=__ucenv_was_ __ucenv_close=; }
 case ${BASH_VERSION:+bash}${ZSH_VERSION:+zsh}${KSH_VERSION:+ksh} in
 bash*)
     case $BASH_VERSION in
@@ -126,15 +130,19 @@ bash*)
             case $__ucenv_v in *x*) ;; *) \command return 1 ;; esac
         }
         __ucenv_exports() {
+            \command set -- ${!_@} ${!A@} ${!B@} ${!C@} ${!D@} ${!E@} ${!F@} ${!G@} ${!H@} ${!I@} ${!J@} ${!K@} ${!L@} ${!M@} \
+                ${!N@} ${!O@} ${!P@} ${!Q@} ${!R@} ${!S@} ${!T@} ${!U@} ${!V@} ${!W@} ${!X@} ${!Y@} ${!Z@} ${!a@} ${!b@} ${!c@} \
+                ${!d@} ${!e@} ${!f@} ${!g@} ${!h@} ${!i@} ${!j@} ${!k@} ${!l@} ${!m@} ${!n@} ${!o@} ${!p@} ${!q@} ${!r@} ${!s@} \
+                ${!t@} ${!u@} ${!v@} ${!w@} ${!x@} ${!y@} ${!z@}
             __ucenv_names=
-            for __ucenv_c in _ A B C D E F G H I J K L M N O P Q R S T U V W X Y Z \
-                a b c d e f g h i j k l m n o p q r s t u v w x y z; do
-                \command eval "\\command set -- \${!$__ucenv_c@}"
-                for __ucenv_n; do
-                    \command eval "__ucenv_v=\${$__ucenv_n@a}"
-                    case $__ucenv_v in *x*) __ucenv_names="$__ucenv_names $__ucenv_n" ;; esac
-                done
+            for __ucenv_n; do
+                case ${!__ucenv_n@a} in *x*) __ucenv_names+=" $__ucenv_n" ;; esac
             done
+        }
+        __ucenv_copies() { __ucenv_names="${!__CONDA_SHLVL_@}"; }
+        __ucenv_slots() {
+            \command declare -gA __ucenv_was
+            __ucenv_open="__ucenv_was[" __ucenv_close="]"
         }'
         ;;
     esac
@@ -147,6 +155,7 @@ zsh*)
         case $__ucenv_v in *export*) ;; *) \command return 1 ;; esac
     }
     __ucenv_exports() { __ucenv_names="${(k)parameters[(R)*export*]}"; }
+    __ucenv_copies() { __ucenv_names="${(k)parameters[(I)__CONDA_SHLVL_*]}"; }
     # zsh complains about a closed stderr
     __ucenv_fixed() {
         \command eval "__ucenv_v=\${(t)$1}"
@@ -154,13 +163,24 @@ zsh*)
     }'
     ;;
 ksh*)
+    # Listing costs a file in mksh, and what the list does not know yet is ours, which we export.
     \command eval '
     __ucenv_lists() { :; }
     __ucenv_exported() {
-        __ucenv_v=${ \command typeset -p "$1" 2>/dev/null; }
-        case $__ucenv_v in "typeset -"*x*" $1="*) ;; *) \command return 1 ;; esac
+        case ${__ucenv_listed-} in "")
+            __ucenv_listed=${ \command typeset +x; }
+            \command set -- "$1" $__ucenv_listed
+            __ucenv_listed=" $* "
+            ;;
+        esac
+        case $__ucenv_listed in *" $1 "*) ;; *) \command return 1 ;; esac
     }
-    __ucenv_exports() { __ucenv_names=${ \command typeset +x; }; }'
+    __ucenv_exports() {
+        __ucenv_names=${ \command typeset +x; }
+        \command set -- $__ucenv_names
+        __ucenv_listed=" $* "
+    }
+    __ucenv_copies() { __ucenv_exports; }'
     ;;
 esac
 
@@ -172,7 +192,10 @@ __ucenv_put() {
     =*)
         case $1 in
         PS1) __ucenv_assign PS1 "${2#=}" ;;
-        *) \command export "$1=${2#=}" ;;
+        *)
+            \command export "$1=${2#=}"
+            __ucenv_listed=${__ucenv_listed:+"$__ucenv_listed$1 "}
+            ;;
         esac
         ;;
     *)
@@ -182,6 +205,12 @@ __ucenv_put() {
     esac 2>&- || :
 }
 __ucenv_assign() { \command eval "$1=\$2"; }
+__ucenv_is_refused() {
+    case ${PATH+x} in
+    x) if __ucenv_assign PATH "$PATH"; then \command return 1; fi ;;
+    *) \command return 1 ;;
+    esac
+} 2>&-
 
 # 2 lists --------------------------------------------------------------------------------------------------------
 #
@@ -697,23 +726,33 @@ __ucenv_character() {
     __ucenv_v=$__ucenv_v$__ucenv_c
 }
 
-# Note the exported variables, or where the shell cannot list them those in __ucenv_known, and $@; for __ucenv_settle.
-# Without scripts to come only $@ can change.
+# Note the exported variables (where the shell cannot list them those in __ucenv_known) and $@, for __ucenv_settle.
+# Without scripts to come only $@ can change. There may be hundreds: no text is built from them, no function called.
 __ucenv_note() {
     __ucenv_names=
     case $__ucenv_scripts in 1) __ucenv_exports ;; esac
-    __ucenv_noted="$* $__ucenv_names"
+    __ucenv_noted=$__ucenv_names
+    __ucenv_note_also "$@"
+}
+
+# Note again, after the undoing of a record, and $@ in addition.
+__ucenv_note_also() {
+    __ucenv_noted="$* $__ucenv_noted"
+    __ucenv_slots
     for __ucenv_n in $__ucenv_noted; do
-        __ucenv_is_watched "$__ucenv_n" || \command continue
+        case $__ucenv_n in *[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_]*) \command continue ;; esac
+        \command eval "$__ucenv_open$__ucenv_n$__ucenv_close=\${$__ucenv_n+=}\${$__ucenv_n-}"
+    done
+    for __ucenv_n; do
         __ucenv_state "$__ucenv_n"
-        __ucenv_assign "__ucenv_was_$__ucenv_n" "$__ucenv_r"
+        __ucenv_assign "$__ucenv_open$__ucenv_n$__ucenv_close" "${__ucenv_r#-}"
     done
 }
 __ucenv_is_watched() {
     case $1 in
     _ | PWD | OLDPWD | SHLVL | IFS | OPTIND | OPTARG | RANDOM | SRANDOM | SECONDS | LINENO | PS4 | __UCENV* | __ucenv*) \command return 1 ;;
+    '' | [0123456789]* | *[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_]*) \command return 1 ;;
     esac
-    __ucenv_is_name "$1"
 }
 __ucenv_is_owned() {
     case $1 in
@@ -724,12 +763,22 @@ __ucenv_is_owned() {
 }
 
 # What became of the noted variables since: $1 = record, at level $2; revert, but for what conda owns; back, all.
+# $1 = half: as revert, for now without a look at new names.
 __ucenv_settle() {
     __ucenv_names=
-    case $__ucenv_scripts in 1) __ucenv_exports ;; esac
+    case $__ucenv_scripts:$1 in
+    1:half) ;;
+    1:*) __ucenv_exports ;;
+    esac
+    __ucenv_changed=
     for __ucenv_n in $__ucenv_noted $__ucenv_names; do
+        case $__ucenv_n in *[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_]*) \command continue ;; esac
+        \command eval "case \${$__ucenv_n+=}\${$__ucenv_n-} in \"\${$__ucenv_open$__ucenv_n$__ucenv_close-}\") ;;
+            *) __ucenv_changed=\"\$__ucenv_changed $__ucenv_n\" ;; esac"
+    done
+    for __ucenv_n in $__ucenv_changed; do
         __ucenv_is_watched "$__ucenv_n" || \command continue
-        \command eval "__ucenv_before=\${__ucenv_was_$__ucenv_n--}"
+        \command eval "__ucenv_before=\${$__ucenv_open$__ucenv_n$__ucenv_close:--}"
         __ucenv_state "$__ucenv_n"
         case $__ucenv_r in "$__ucenv_before") \command continue ;; esac
         case $1 in
@@ -737,7 +786,7 @@ __ucenv_settle() {
         *)
             __ucenv_is_owned "$__ucenv_n" && \command continue
             case $1 in
-            revert) __ucenv_put "$__ucenv_n" "$__ucenv_before" ;;
+            revert | half) __ucenv_put "$__ucenv_n" "$__ucenv_before" ;;
             record)
                 \command set -- "$1" "$2" "$__ucenv_r"
                 __ucenv_record "$2" "$__ucenv_n" "$__ucenv_before"
@@ -747,7 +796,11 @@ __ucenv_settle() {
             ;;
         esac
     done
-    for __ucenv_n in $__ucenv_noted; do \command unset -v "__ucenv_was_$__ucenv_n"; done
+    case $1:$__ucenv_close in
+    half:*) ;;
+    *:?) \command unset -v __ucenv_was ;;
+    *) for __ucenv_n in $__ucenv_noted; do \command unset -v "__ucenv_was_$__ucenv_n"; done ;;
+    esac
 }
 
 # 5 levels -------------------------------------------------------------------------------------------------------
@@ -885,7 +938,7 @@ __ucenv_up() {
         case $__ucenv_v in '***unset***') \command continue ;; esac
         \command set -- "$1" "$2" "$3" "$4" "$__ucenv_v"
         __ucenv_state "$__ucenv_n"
-        case $__ucenv_r in =*) \command export "__CONDA_SHLVL_${__ucenv_level}_$__ucenv_n=${__ucenv_r#=}" ;; esac
+        case $__ucenv_r in =*) __ucenv_put "__CONDA_SHLVL_${__ucenv_level}_$__ucenv_n" "$__ucenv_r" ;; esac
         __ucenv_put "$__ucenv_n" "=$5"
     done
     __ucenv_forget_state
@@ -908,22 +961,23 @@ __ucenv_down() {
     __ucenv_modifier=${CONDA_PROMPT_MODIFIER-}
     __ucenv_known= __ucenv_scripts=
     __ucenv_below=$((__ucenv_level - 1))
-    \command eval "\\command set -- \"\$CONDA_PREFIX\" \"\${CONDA_PREFIX_$__ucenv_below-}\" \"\${CONDA_STACKED_$__ucenv_level-}\""
+    \command eval "__ucenv_v=\${CONDA_PREFIX_$__ucenv_below-} __ucenv_r=\${CONDA_STACKED_$__ucenv_level-}"
+    \command set -- "$CONDA_PREFIX" "$__ucenv_v" "$__ucenv_r"
     __ucenv_each __ucenv_expect "$1/etc/conda/deactivate.d" .sh up
     case $__ucenv_below:$3 in 0:* | *:?*) ;; *) __ucenv_each __ucenv_expect "$2/etc/conda/activate.d" .sh up ;; esac
     __ucenv_note PATH PS1
     __ucenv_each __ucenv_source_all "$1/etc/conda/deactivate.d" .sh down
-    __ucenv_settle revert
+    __ucenv_settle half
+    \command eval "__ucenv_names=\${__UCENV_${__ucenv_level}_-}"
+    \command set -- "$1" "$2" "$3" "$__ucenv_names"
     __ucenv_undo "$__ucenv_level"
     __ucenv_own_below "$2"
+    __ucenv_note_also $4
     case $__ucenv_below:$3 in
     0:* | *:?*) ;;
-    *)
-        __ucenv_note PATH PS1
-        __ucenv_each __ucenv_source_all "$2/etc/conda/activate.d" .sh up
-        __ucenv_settle revert
-        ;;
+    *) __ucenv_each __ucenv_source_all "$2/etc/conda/activate.d" .sh up ;;
     esac
+    __ucenv_settle revert
     __ucenv_level=$__ucenv_below
 }
 
@@ -945,7 +999,8 @@ __ucenv_down_natively() {
     __ucenv_known= __ucenv_undecoded=
     \command set -- "${CONDA_PREFIX-}"
     case $1 in '') __ucenv_broken="CONDA_PREFIX is empty at level $__ucenv_level" ;; esac
-    \command eval "\\command set -- \"\$1\" '' \"\${CONDA_STACKED_$__ucenv_level-}\""
+    \command eval "__ucenv_r=\${CONDA_STACKED_$__ucenv_level-}"
+    \command set -- "$1" '' "$__ucenv_r"
     __ucenv_below=$((__ucenv_level - 1))
     \command unset -v "CONDA_STACKED_$__ucenv_level"
     while \command test "$__ucenv_below" -gt 0; do
@@ -1211,10 +1266,11 @@ __ucenv_do_load() {
     *) __ucenv_prefix= ;;
     esac
     \command set -- "$__ucenv_prefix" "$__ucenv_root" "$__ucenv_space" "$__ucenv_module"
-    case ${PATH+x} in x) \command export "PATH=$PATH" || \command return ;; esac
+    if __ucenv_fixed PATH || __ucenv_is_refused; then __ucenv_say 'PATH is readonly' || \command return; fi
     case ${__UCENV_LEVELS-} in ?*) __ucenv_unload || \command return ;; esac
     __ucenv_root=$2 __ucenv_space=$3
     __ucenv_read_level || :
+    case ${CONDA_PREFIX:+x}$__ucenv_level in [!x]* | x99) __ucenv_level=0 ;; esac
     __ucenv_open_record 0 "$2"
     case $4 in ?*) \command export "__UCENV_TOKEN=$4" ;; esac
     for __ucenv_n in CONDA_EXE CONDA_PYTHON_EXE CONDA_SHLVL CONDA_PREFIX CONDA_DEFAULT_ENV CONDA_PROMPT_MODIFIER _CE_M \
@@ -1222,13 +1278,13 @@ __ucenv_do_load() {
         __ucenv_state "$__ucenv_n"
         __ucenv_record 0 "$__ucenv_n" "$__ucenv_r"
     done
-    __ucenv_c=$__ucenv_level
-    while \command test "$__ucenv_c" -gt 0; do
+    __ucenv_c=0
+    while \command test "$__ucenv_c" -lt $((__ucenv_level + 10)); do
+        __ucenv_c=$((__ucenv_c + 1))
         for __ucenv_n in "CONDA_PREFIX_$__ucenv_c" "CONDA_STACKED_$__ucenv_c"; do
             __ucenv_state "$__ucenv_n"
-            __ucenv_record 0 "$__ucenv_n" "$__ucenv_r"
+            case $__ucenv_r in -) ;; *) __ucenv_record 0 "$__ucenv_n" "$__ucenv_r" ;; esac
         done
-        __ucenv_c=$((__ucenv_c - 1))
     done
     __ucenv_state PATH
     __ucenv_open_list "$__ucenv_r" PATH
@@ -1240,7 +1296,9 @@ __ucenv_do_load() {
         __ucenv_put PATH "$__ucenv_r"
         ;;
     esac
-    \command export "CONDA_ENVS_PATH=$3/envs:$2/envs" "CONDA_PKGS_DIRS=$3/pkgs,$2/pkgs" "CONDA_SHLVL=$__ucenv_level" \
+    __ucenv_put CONDA_ENVS_PATH "=$3/envs:$2/envs"
+    __ucenv_put CONDA_PKGS_DIRS "=$3/pkgs,$2/pkgs"
+    \command export "CONDA_SHLVL=$__ucenv_level" \
         "CONDA_EXE=$2/bin/conda" "CONDA_PYTHON_EXE=$2/bin/python" "_CE_M=" "_CE_CONDA=" "_CONDA_EXE=$2/bin/conda" "_CONDA_ROOT=$2"
     __ucenv_define_conda
     __ucenv_seal 0 PATH PS1 LD_LIBRARY_PATH MANPATH CONDA_ENVS_PATH CONDA_PKGS_DIRS
@@ -1287,15 +1345,19 @@ __ucenv_unload() {
     *) \command set -- 0 ;;
     esac
     __ucenv_down_to "$1"
-    __ucenv_forget_shlvl "$1"
+    __ucenv_forget_levels "$1"
     __ucenv_undo 0
     case ${__ucenv_conda-} in 1) __ucenv_undefine_conda ;; esac
 }
 
-# Conda never takes back the copies it makes of what its state variables overwrite: those of level $1 and above.
-__ucenv_forget_shlvl() {
-    __ucenv_lists || \command return 0
-    __ucenv_exports
+# What conda leaves of levels above $1: since 25.7 empty variables, and the copies of what its state variables overwrote.
+__ucenv_forget_levels() {
+    __ucenv_c=$1
+    while \command test "$__ucenv_c" -lt $(($1 + 10)); do
+        __ucenv_c=$((__ucenv_c + 1))
+        \command unset -v "CONDA_PREFIX_$__ucenv_c" "CONDA_STACKED_$__ucenv_c"
+    done
+    __ucenv_copies
     for __ucenv_n in $__ucenv_names; do
         case $__ucenv_n in __CONDA_SHLVL_[0123456789]*_*)
             __ucenv_r=${__ucenv_n#__CONDA_SHLVL_}
@@ -1345,7 +1407,7 @@ __ucenv_unload_inherited() {
         \command set -- "$@" "$__ucenv_prefix"
     done
     __ucenv_down_to 0
-    __ucenv_forget_shlvl 0
+    __ucenv_forget_levels 0
     for __ucenv_n in CONDA_ENVS_PATH CONDA_ENVS_DIRS CONDA_PKGS_DIRS; do __ucenv_forget_dirs "$__ucenv_n" "$1"; done
     for __ucenv_file; do
         case $__ucenv_file in '') \command continue ;; esac
