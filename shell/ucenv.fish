@@ -105,10 +105,9 @@ function __ucenv_export -a name value -d 'exports a value of ours, unless that w
 end
 
 function __ucenv_erase -d 'erases global variables'
-    for __ucenv_name in $argv
-        set -qg $__ucenv_name
-        and set -eg $__ucenv_name
-    end
+    set -q argv[1]
+    and set -eg $argv
+    return 0
 end
 
 function __ucenv_state -a __ucenv_name -d 'the state of a variable, in __ucenv_result'
@@ -369,42 +368,43 @@ end
 
 # 3 keeping, restoring ---------------------------------------------------------------------------------------------
 
-# Before an operation, states are noted in __ucenv_was_<NAME> (and the elements of a list in __ucenv_elements_<NAME>);
-# afterwards, what is to be undone one day is written into the record.
+# Before an operation, states are noted in __ucenv_was_<NAME>, and the elements of a list in __ucenv_elements_<NAME>;
+# afterwards, what is to be undone one day is written into the record. Where scripts run, every variable is noted: those
+# loops are what the time goes into.
 
 function __ucenv_note -d 'notes the state of variables'
-    for __ucenv_name in $argv
-        if set -qx $__ucenv_name
-            set -g __ucenv_was_$__ucenv_name "=$$__ucenv_name"
-        else if set -q $__ucenv_name
-            set -g __ucenv_was_$__ucenv_name "~$$__ucenv_name"
-        else
-            set -g __ucenv_was_$__ucenv_name -
-            continue
-        end
-        if set -q "$__ucenv_name"[2]
-            # A path joins its elements with colons, and splits again by itself.
-            set -l __ucenv_elements $$__ucenv_name
-            test "x$__ucenv_elements" = "x$$__ucenv_name"
-            and set -g __ucenv_elements_$__ucenv_name $$__ucenv_name
-        end
+    for name in $argv
+        __ucenv_state $name
+        set -g __ucenv_was_$name $__ucenv_result
+        set -q "$name"[2]
+        and set -g __ucenv_elements_$name $$name
     end
     set -ga __ucenv_noted $argv
 end
 
 # `set -n` prints: the substitution of an operation with scripts.
 function __ucenv_note_all -d 'notes every variable that a script could change'
-    set -l listed (set -ng; set -nx)
-    __ucenv_words "$listed"
-    set -l names
-    for name in $__ucenv_found
-        switch $name
-            case '__ucenv_*' history argv status pipestatus
-            case '*'
-                set -a names $name
-        end
+    __ucenv_listed -nx
+    set -l exported $__ucenv_result
+    for __ucenv_name in $exported
+        set -g __ucenv_was_$__ucenv_name "=$$__ucenv_name"
+        set -q "$__ucenv_name"[2]
+        and set -g __ucenv_elements_$__ucenv_name $$__ucenv_name
     end
-    __ucenv_note $names
+    __ucenv_listed -ngu
+    for __ucenv_name in $__ucenv_result
+        set -g __ucenv_was_$__ucenv_name "~$$__ucenv_name"
+        set -q "$__ucenv_name"[2]
+        and set -g __ucenv_elements_$__ucenv_name $$__ucenv_name
+    end
+    set -ga __ucenv_noted $exported $__ucenv_result
+end
+
+function __ucenv_listed -a option -d 'names that `set OPTION` lists, less our own and those fish keeps to itself'
+    set -l listed (set $option)
+    set -l not '(?!__ucenv_|__UCENV_|(?:PWD|OLDPWD|SHLVL|_|argv|history|status|pipestatus)(?: |\z))'
+    __ucenv_find '(?:\A| )'$not'(?<__ucenv_found>[A-Za-z_][A-Za-z0-9_]*)(?= |\z)' "$listed"
+    set -g __ucenv_result $__ucenv_found
 end
 
 function __ucenv_noted_state -a name -d 'what was noted of a variable, in __ucenv_result'
@@ -416,39 +416,36 @@ function __ucenv_noted_state -a name -d 'what was noted of a variable, in __ucen
 end
 
 function __ucenv_forget_notes
-    for name in $__ucenv_noted
-        __ucenv_erase __ucenv_was_$name __ucenv_elements_$name
-    end
+    __ucenv_erase __ucenv_was_$__ucenv_noted __ucenv_elements_$__ucenv_noted
     set -g __ucenv_noted
 end
 
 # The directory is not ours to undo, and the records are not a script's to change.
 function __ucenv_changed -a listed -d 'exported variables that differ from the notes, in __ucenv_result'
-    set -l names $__ucenv_noted
+    set -l exported $__ucenv_noted
     if test "$listed" = all
-        set -l exported (set -nx)
-        __ucenv_words "$exported"
-        set -a names $__ucenv_found
+        __ucenv_listed -nx
+        set exported $__ucenv_result
     end
     set -l changed
-    for __ucenv_name in $names
-        switch $__ucenv_name
-            case '__UCENV_*' '__ucenv_*' PWD OLDPWD SHLVL _
-                continue
-        end
+    for __ucenv_name in $exported
         set -l __ucenv_was __ucenv_was_$__ucenv_name
-        set -l __ucenv_old "$$__ucenv_was"
-        if set -qx $__ucenv_name
-            test "x$__ucenv_old" = "x=$$__ucenv_name"
-            and continue
-        else
-            string match -q '=*' -- $__ucenv_old
-            or continue
-        end
-        builtin contains -- $__ucenv_name $changed
+        test "=$$__ucenv_name" = "$$__ucenv_was"
         or set -a changed $__ucenv_name
     end
-    set -g __ucenv_result $changed
+    for __ucenv_name in $__ucenv_noted
+        set -qx $__ucenv_name
+        or set -a changed $__ucenv_name
+    end
+    # A variable that neither was nor is exported is no change.
+    set -g __ucenv_result
+    for __ucenv_name in $changed
+        set -l __ucenv_was __ucenv_was_$__ucenv_name
+        if set -qx $__ucenv_name; or string match -q '=*' -- "$$__ucenv_was"
+            builtin contains -- $__ucenv_name $__ucenv_result
+            or set -a __ucenv_result $__ucenv_name
+        end
+    end
 end
 
 function __ucenv_revert -a listed -d 'puts everything exported back to what was noted'
@@ -615,7 +612,10 @@ end
 # 4 scripts --------------------------------------------------------------------------------------------------------
 
 function __ucenv_scripts -a prefix kind -d 'the scripts in <prefix>/etc/conda/<kind>.d, in conda\'s order'
-    set -l files $prefix/etc/conda/$kind.d/{*,.*}.fish
+    set -l directory $prefix/etc/conda/$kind.d
+    set -l files
+    test -d $directory
+    and set files $directory/{*,.*}.fish
     __ucenv_sort $files
     test $kind = deactivate
     and set __ucenv_result $__ucenv_result[-1..1]
@@ -672,7 +672,11 @@ end
 function __ucenv_env_vars -a prefix -d 'leaves them in __ucenv_names and __ucenv_values'
     set -g __ucenv_names
     set -g __ucenv_values
-    set -l files $prefix/etc/conda/env_vars.d/*.json
+    set -g __ucenv_undecoded
+    set -l directory $prefix/etc/conda/env_vars.d
+    set -l files
+    test -d $directory
+    and set files $directory/*.json
     __ucenv_sort $files
     for file in $__ucenv_result
         __ucenv_json $file ''
@@ -730,7 +734,7 @@ function __ucenv_add_var -a name value
             return 0
     end
     if not __ucenv_unquote $value
-        __ucenv_say "$name is not set: its value cannot be decoded here"
+        set -ga __ucenv_undecoded $name
         set __ucenv_result '***unset***'
     end
     if builtin contains -- $name $__ucenv_names
@@ -807,40 +811,60 @@ function __ucenv_character -a escape -d 'what \\uXXXX stands for, alone or in a 
     return 0
 end
 
-# What activation scripts of another shell left, no script of fish undoes: of the names that scripts assign, by their
-# text, whatever still points into the prefix goes.
+# What activation scripts of another shell did, no script of fish undoes. By their text: a name that activate.d assigns
+# goes if deactivate.d does nothing but unset it; else whatever in it still points into the prefix goes.
 function __ucenv_sweep -a prefix
-    set -l files $prefix/etc/conda/activate.d/{*,.*}.{sh,csh,fish}
-    set -l names
-    for file in $files
-        test -r $file -a -f $file
-        or continue
-        set -l text
-        read -z text <$file
-        __ucenv_find '(?<![^\s;&|(){}])(?<__ucenv_found>[A-Za-z_][A-Za-z0-9_]*)=' "$text"
-        set -a names $__ucenv_found
-        __ucenv_find '(?<![^\s;&|(){}])set(?:env)?\s+(?:-\S+\s+)*(?<__ucenv_found>[A-Za-z_][A-Za-z0-9_]*)' "$text"
-        set -a names $__ucenv_found
-    end
-    set -q names[1]
+    __ucenv_texts $prefix/etc/conda/activate.d
+    set -l text "$__ucenv_result"
+    test -n "$text"
     or return 0
+    __ucenv_assigned "$text"
+    set -l names $__ucenv_result
+    __ucenv_texts $prefix/etc/conda/deactivate.d
+    set text "$__ucenv_result"
+    __ucenv_find '(?<![^\s;&|(){}])(?:unset(?:env)?|set)\s+(?:-\S+\s+)*(?<__ucenv_found>[A-Za-z_][A-Za-z0-9_]*)' "$text"
+    set -l unset $__ucenv_found
+    __ucenv_assigned "$text"
+    set -l restored $__ucenv_result
     __ucenv_owned
-    set -l owned $__ucenv_result
+    set -l done PATH LD_LIBRARY_PATH MANPATH $__ucenv_result
     __ucenv_literal $prefix
     set -l inside "$__ucenv_result(?:/|\z)"
-    set -l done PATH LD_LIBRARY_PATH MANPATH $owned
     for __ucenv_name in $names
         builtin contains -- $__ucenv_name $done
         and continue
         set -a done $__ucenv_name
-        string match -rq $inside -- "$$__ucenv_name"
-        or continue
-        if __ucenv_is_list $__ucenv_name
+        if builtin contains -- $__ucenv_name $unset; and not builtin contains -- $__ucenv_name $restored
+            __ucenv_erase $__ucenv_name
+        else if not string match -rq $inside -- "$$__ucenv_name"
+            continue
+        else if __ucenv_is_list $__ucenv_name
             __ucenv_take_prefix $prefix $__ucenv_name
         else
             __ucenv_erase $__ucenv_name
         end
     end
+end
+
+function __ucenv_texts -a directory -d 'what the scripts of all shells in a directory hold, in __ucenv_result'
+    set -g __ucenv_result
+    set -l files $directory/*
+    for file in $files
+        string match -rq '\.(?:sh|csh|fish)\z' -- $file
+        and test -r $file -a -f $file
+        or continue
+        set -l text
+        read -z text <$file
+        set -a __ucenv_result \n$text
+    end
+end
+
+function __ucenv_assigned -a text -d 'names that a script of any shell assigns, in __ucenv_result'
+    __ucenv_find '(?<![^\s;&|(){}])(?<__ucenv_found>[A-Za-z_][A-Za-z0-9_]*)=' "$text"
+    set -g __ucenv_result $__ucenv_found
+    # setenv NAME, set NAME = ..., set -gx NAME; but fish's set -e takes one away.
+    __ucenv_find '(?<![^\s;&|(){}])set(?:env)?\s+(?:-(?!\w*e)\S+\s+)*(?<__ucenv_found>[A-Za-z_][A-Za-z0-9_]*)' "$text"
+    set -a __ucenv_result $__ucenv_found
 end
 
 # 5 levels ---------------------------------------------------------------------------------------------------------
@@ -931,6 +955,8 @@ function __ucenv_enter -a prefix stack -d 'one level up'
     __ucenv_env_vars $prefix
     set -l names $__ucenv_names
     set -l values $__ucenv_values
+    set -q __ucenv_undecoded[1]
+    and __ucenv_say "left unset, because their values cannot be decoded: $__ucenv_undecoded"
     __ucenv_owned
     set -l owned $__ucenv_result CONDA_PREFIX_$at CONDA_STACKED_$level
     set -l listed
@@ -1047,6 +1073,7 @@ function __ucenv_leave -d 'one level down'
 end
 
 function __ucenv_leave_as_conda -a prefix next stacked -d 'undoes a level that conda or micromamba made'
+    set -g __ucenv_leftovers yes
     set -l below $__ucenv_below[$__ucenv_at]
     set -l names $__ucenv_names
     __ucenv_scripts $prefix deactivate
@@ -1092,8 +1119,9 @@ function __ucenv_leave_as_conda -a prefix next stacked -d 'undoes a level that c
 end
 
 function __ucenv_broken -a least -d 'why the levels above least cannot be undone one by one, in __ucenv_result'
-    if test -n "$CONDA_SHLVL"; and not __ucenv_is_level $CONDA_SHLVL
-        set -g __ucenv_result "CONDA_SHLVL is $CONDA_SHLVL"
+    # Empty is what conda since 25.7 leaves for unset; but a load has made it a number.
+    if not __ucenv_is_level "$CONDA_SHLVL"; and test -n "$CONDA_SHLVL$__UCENV_LEVELS"
+        set -g __ucenv_result "CONDA_SHLVL is '$CONDA_SHLVL'"
         return 0
     end
     test $__ucenv_at -gt $least
@@ -1145,7 +1173,7 @@ function __ucenv_collapse -a least why -d 'from a broken state to level least'
             set -e __ucenv_values[1]
         end
     end
-    for level in $__ucenv_above[-1..1] 1
+    for level in $__ucenv_below[2..-1]
         test $level -gt $least
         and __ucenv_erase CONDA_PREFIX_$level CONDA_STACKED_$level
     end
@@ -1365,10 +1393,10 @@ function __ucenv_load_env -a token stack
 
     __ucenv_owned
     set -l names $__ucenv_result
-    for level in $__ucenv_below[2..-1]
-        test $level -le $__ucenv_at
-        or break
-        set -a names CONDA_PREFIX_$level CONDA_STACKED_$level
+    # conda since 25.7 leaves some of them empty above its level, where activations of ours would use them.
+    for name in CONDA_PREFIX_$__ucenv_below[2..-1] CONDA_STACKED_$__ucenv_below[2..-1]
+        set -q $name
+        and set -a names $name
     end
     # Where conda was used before, it may have left saved values that an activation of ours would overwrite.
     if set -q CONDA_SHLVL
@@ -1474,7 +1502,7 @@ function __ucenv_unload_loaded
     __ucenv_lower_to $__ucenv_least
     if set -q __ucenv_leftovers
         __ucenv_saved_names $__ucenv_least
-        __ucenv_erase $__ucenv_result
+        __ucenv_erase $__ucenv_result CONDA_{PREFIX,STACKED}_$__ucenv_below[2..-1]
     end
     # A record that something erased in part is no reason to keep the rest.
     __ucenv_levels 0
@@ -1611,7 +1639,7 @@ function __ucenv_do -d 'one operation, and the lines it ends with'
     set -q __ucenv_conflicts[1]
     and __ucenv_say "kept, because they were changed since: $__ucenv_conflicts"
     __ucenv_erase __ucenv_{result,found,list,head,tail,names,values,noted,failed,at,least,below,above} \
-        __ucenv_{conflicts,lost,leftovers}
+        __ucenv_{conflicts,lost,leftovers,undecoded}
     return $outcome
 end
 
