@@ -25,7 +25,14 @@ _OURS: Final = re.compile(
     re.MULTILINE,
 )
 _GOES_ON: Final = re.compile(rb"\\\r?\n?\Z")
-_CONDA_INIT: Final = re.compile(rb"^# >>> (?:conda|mamba) initialize >>>", re.MULTILINE)
+_CONDA_INIT: Final = re.compile(rb"^# >>> (conda|mamba) initialize >>>", re.MULTILINE)
+_INIT_BLOCK: Final = {
+    "conda": "{path} has the block of `conda init`: each shell starts with that conda and, unless told otherwise, its base "
+    "active; `ucenv load` starts from there, and `ucenv unload` goes back there. To be rid of it: "
+    "conda init --reverse {shell} (docs/job-scripts.md)",
+    "mamba": "{path} has the block of `mamba shell init`: `ucenv load` and `ucenv unload` leave its functions as they are. "
+    "To be rid of it: mamba shell deinit -s {shell}, or micromamba's",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,13 +270,8 @@ class _StartupFile:
 
 
 def _conda_init(shell: str, paths: list[str]) -> tuple[str, ...]:
-    return tuple(
-        f"{path} has the block of `conda init`: each shell starts with that conda and, unless told otherwise, its base "
-        "active; `ucenv load` starts from there, and `ucenv unload` goes back there. To be rid of it: "
-        f"conda init --reverse {shell} (docs/job-scripts.md)"
-        for path in paths
-        if _CONDA_INIT.search(_text(path))
-    )
+    found = [(path, tool.decode()) for path in paths for tool in sorted(set(_CONDA_INIT.findall(_text(path))))]
+    return tuple(_INIT_BLOCK[tool].format(path=path, shell=shell) for path, tool in found)
 
 
 def _login_shells(shell: str, home: str) -> tuple[str, ...]:

@@ -401,6 +401,19 @@ def test_the_block_of_conda_init_is_told_of_and_stays(ucenv: Cluster, home: Path
 
 
 @pytest.mark.usefixtures("hooks")
+def test_the_block_of_mamba_is_told_of(ucenv: Cluster, home: Path) -> None:
+    (home / ".zshrc").write_text(CONDA_INIT.replace("conda init", "mamba init"))
+    (warning,) = ucenv("setup", "--shell", "zsh", "--json").json["warnings"]
+    assert warning.startswith(f"{home}/.zshrc has the block of `mamba shell init`")
+
+
+@pytest.mark.parametrize("words", [[], ["--undo"]])
+def test_a_shell_that_is_not_supported(ucenv: Cluster, home: Path, words: list[str]) -> None:
+    assert ucenv("setup", "--shell", "powershell", *words).code == 70
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.usefixtures("hooks")
 @pytest.mark.parametrize(
     ("profile", "said"),
     [
