@@ -30,8 +30,8 @@ _INIT_BLOCK: Final = {
     "conda": "{path} has the block of `conda init`: each shell starts with that conda and, unless told otherwise, its "
     "base active; `ucenv load` starts from there, and `ucenv unload` goes back there. To be rid of it: "
     "conda init --reverse {shell} (docs/job-scripts.md)",
-    "mamba": "{path} has the block of `mamba shell init`, whose functions `ucenv load` and `ucenv unload` leave as they "
-    "are. To be rid of it: mamba shell deinit -s {shell}, or micromamba's",
+    "mamba": "{path} has the block of `mamba shell init`, whose functions `ucenv load` and `ucenv unload` leave as they"
+    " are. To be rid of it: mamba shell deinit -s {shell}, or micromamba's",
 }
 
 
