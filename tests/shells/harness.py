@@ -27,10 +27,14 @@ STAT = shutil.which("stat", path="/usr/bin:/bin") or "/usr/bin/stat"
 Environment = Mapping[str, str]
 
 _UNSTEADY = {
-    # of the environment: the name of the program that is started
-    "_",
+    # of the environment: the name of the program that is started, and what ksh93 sets when a command asks for its dialect
+    *("_", "_AST_FEATURES"),
     # of the shell's variables: what the harness and the shell itself set at every command
     *("t_status", "status", "pipestatus", "PIPESTATUS", "OLDPWD", "history", "hist", "argv"),
+    # of bash's and mksh's: those that are there always and listed only once something has asked for them
+    *("BASHPID", "BASH_ALIASES", "BASH_ARGC", "BASH_ARGV", "BASH_ARGV0", "BASH_CMDS", "BASH_COMMAND", "BASH_LINENO"),
+    *("BASH_SOURCE", "BASH_SUBSHELL", "COMP_WORDBREAKS", "DIRSTACK", "EPOCHREALTIME", "EPOCHSECONDS", "FUNCNAME"),
+    *("GROUPS", "HISTCMD", "LINENO", "RANDOM", "SECONDS", "SRANDOM", "KSH_MATCH"),
 }
 _FISHS_OWN = ("fish_", "__fish_")  # made when its own functions are first used
 _VARIABLE = re.compile(r"^(?:typeset |declare )?(?:-\S+ )*([A-Za-z_]\w*)(?:[=\t ].*)?$", re.M | re.A)

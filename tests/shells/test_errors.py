@@ -39,11 +39,11 @@ def test_no_conda(shell: Dialect, words: tuple[str, ...], site: Site, own_site: 
     assert_refused(run(shell, refused(words, site=own_site), given | {"UCENV_CONDA_ROOT": "/nowhere"}), 1, "/nowhere")
 
 
-@pytest.mark.parametrize("name", ["nowhere", "/nowhere/at all", "../x", "no environment", "", "$HOME", "a*", "p?ain", "-x/y"])
+@pytest.mark.parametrize("name", ["nowhere", "/nowhere/at all", "../x", "no environment", "$HOME", "a*", "p?ain"])
 @pytest.mark.parametrize("word", ["load", "activate"])
 def test_no_such_environment(shell: Dialect, word: str, name: str, site: Site) -> None:
     (site.space / "envs/no environment").mkdir(exist_ok=True)
-    assert_refused(run(shell, refused((word, name), site=site), site.start | USERS), 1, name)
+    assert_refused(run(shell, refused((word, name), site=site), site.start | USERS), 1, name.lstrip("./"))
 
 
 def test_no_such_environment_leaves_what_is_loaded(shell: Dialect, site: Site) -> None:

@@ -82,6 +82,8 @@ def test_native_deactivation_is_condas(shell: Dialect, scenario: Scenario, site:
         again = RUN_AGAIN if before.environment.get(f"CONDA_STACKED_{before.level}") and before.level == 3 else set()
         doubled = {"LD_LIBRARY_PATH"} if scenario.name == "stacked" and before.level <= 2 else set()
         found = {name: value for name, value in changes(expected, got).items() if name not in theirs | again | doubled}
+        # Copies that conda leaves behind after it has put the values back.
+        found = {name: value for name, value in found.items() if not (name.startswith("__CONDA_SHLVL_") and not value[1])}
         assert found == {}, f"level {before.level}"
         if again:
             assert outcome["after"]["LD_LIBRARY_PATH"] == f"{site.env('hooks')}/lib"
@@ -218,9 +220,10 @@ def test_names_that_merely_contain_conda_stay_unless_all_are_asked_for(shell: Di
     outcome = run(shell, steps, site.start | given)
     assert outcome["kept"].environment.items() >= {"CONDARC": "/x", "MYCONDA_X": "x", "CONDA_ENVS_PATH": "/my/envs"}.items()
     asked = outcome.ours[-1]
+    if shell.name in ("dash", "ash", "tcsh"):  # no builtin of theirs lists names
+        assert (asked.status, len(asked.stderr.splitlines())) == (1, 1)
+        return
     assert asked.status == 0
-    if shell.name in ("dash", "ash", "tcsh"):
-        return  # no builtin of theirs lists names
     assert not [name for name in outcome["all"].environment if "CONDA" in name and name != "UCENV_CONDA_ROOT"]
     assert outcome["all"]["KEEP"] == "CONDA"
     assert all(name in asked.stdout + asked.stderr for name in ("CONDARC", "MYCONDA_X", "CONDA_ENVS_PATH"))
