@@ -38,6 +38,7 @@ function __ucenv_own_file --inherit-variable __ucenv_here -d 'leaves the absolut
     set -g __ucenv_result (status filename)
     string match -q '/*' -- "$__ucenv_result"
     or set __ucenv_result $__ucenv_here/$__ucenv_result
+    __ucenv_normpath $__ucenv_result
 end
 
 function __ucenv_say
@@ -187,19 +188,19 @@ function __ucenv_join -a name -d 'the text of the entries, in __ucenv_result'
     end
 end
 
-# What stood before and after it is left in __ucenv_head and __ucenv_tail.
+# What stood before and after it is left in __ucenv_front and __ucenv_back.
 function __ucenv_take -a entry -d 'takes the first entry equal to entry out of the list'
-    set -g __ucenv_head
-    set -g __ucenv_tail $__ucenv_list
+    set -g __ucenv_front
+    set -g __ucenv_back $__ucenv_list
     builtin contains -- "$entry" $__ucenv_list
     or return 1
     # The x keeps an entry like ( or ! from being taken for an operator.
-    while test "x$__ucenv_tail[1]" != "x$entry"
-        set -a __ucenv_head $__ucenv_tail[1]
-        set -e __ucenv_tail[1]
+    while test "x$__ucenv_back[1]" != "x$entry"
+        set -a __ucenv_front $__ucenv_back[1]
+        set -e __ucenv_back[1]
     end
-    set -e __ucenv_tail[1]
-    set __ucenv_list $__ucenv_head $__ucenv_tail
+    set -e __ucenv_back[1]
+    set __ucenv_list $__ucenv_front $__ucenv_back
 end
 
 # What was added leaves the list, entry by entry; what was removed comes back where the first of the added stood.
@@ -222,7 +223,7 @@ function __ucenv_merge -a name before given current -d 'states -> state in __uce
     for entry in $added
         if __ucenv_take "$entry"; and test $found = no
             set found yes
-            set __ucenv_list $__ucenv_head $removed $__ucenv_tail
+            set __ucenv_list $__ucenv_front $removed $__ucenv_back
         end
     end
     test $found = no
@@ -286,10 +287,10 @@ function __ucenv_denormalise -a before
     or return 0
     test "x$old" != "x$normal"
     or return 0
-    set -l head
-    set -l tail $current
-    while set -q tail[1]
-        set -l rest $tail
+    set -l front
+    set -l back $current
+    while set -q back[1]
+        set -l rest $back
         set -l same yes
         for entry in $normal
             if not set -q rest[1]; or test "x$rest[1]" != "x$entry"
@@ -299,11 +300,11 @@ function __ucenv_denormalise -a before
             set -e rest[1]
         end
         if test $same = yes
-            set __ucenv_list $head $old $rest
+            set __ucenv_list $front $old $rest
             return 0
         end
-        set -a head $tail[1]
-        set -e tail[1]
+        set -a front $back[1]
+        set -e back[1]
     end
 end
 
@@ -519,7 +520,7 @@ function __ucenv_undo -a level name __ucenv_target -d 'undoes one recorded name 
     set -l __ucenv_before __UCENV_{$level}_$name
     set -l __ucenv_given __UCENV_{$level}G_$name
     if not set -q $__ucenv_before
-        set -a __ucenv_lost $name
+        set -ga __ucenv_lost $name
         return
     end
     test -n "$__ucenv_target"
@@ -548,7 +549,7 @@ function __ucenv_undo -a level name __ucenv_target -d 'undoes one recorded name 
         __ucenv_put $__ucenv_target $__ucenv_result
     else
         builtin contains -- $name $__ucenv_conflicts
-        or set -a __ucenv_conflicts $name
+        or set -ga __ucenv_conflicts $name
     end
 end
 
@@ -615,7 +616,7 @@ function __ucenv_scripts -a prefix kind -d 'the scripts in <prefix>/etc/conda/<k
     set -l directory $prefix/etc/conda/$kind.d
     set -l files
     test -d $directory
-    and set files $directory/{*,.*}.fish
+    and set files $directory/*.fish
     __ucenv_sort $files
     test $kind = deactivate
     and set __ucenv_result $__ucenv_result[-1..1]
@@ -654,18 +655,26 @@ function __ucenv_is_before -a one other
     string match -rq "\A[$__ucenv_result-\x{10ffff}]" -- "$high"
 end
 
-# A script may end itself with `exit`, and may fail.
-function __ucenv_run -d 'sources scripts; stops at the first that returns non-zero, named in __ucenv_failed'
-    for __ucenv_script in $argv
-        # `set` does not touch the status: a script of nothing else would return what we had.
-        builtin true
-        builtin source $__ucenv_script
-        set -l __ucenv_status $status
-        if test $__ucenv_status -ne 0
-            set -g __ucenv_failed "$__ucenv_script returned $__ucenv_status"
-            return 1
-        end
-    end
+# `exit` ends the script only; `return` ends the function that sourced it: this one, so it takes one script at a time.
+function __ucenv_run -a __ucenv_script -d 'sources a script; its status, if that tells of a failure'
+    # `set` does not touch the status: a script of nothing else would return what we had.
+    builtin true
+    builtin source $__ucenv_script
+    set -l __ucenv_status $status
+    __ucenv_is_idle $__ucenv_status $__ucenv_script
+    or return $__ucenv_status
+end
+
+# `set` returns 4 where there is nothing to erase, and what its substitution returned: `string join` says 1 of a list of
+# one. Where it is the last command of a script, by the text, that is no failure.
+function __ucenv_is_idle -a code file
+    builtin contains -- $code 1 4
+    and test -r $file
+    or return 1
+    set -l text
+    read -z text <$file
+    __ucenv_find '(?m)(?:^|;)[ \t]*(?!end\b|else[ \t]*(?:;|$)|#)(?<__ucenv_found>[^\s;]+)' "$text"
+    test "x$__ucenv_found[-1]" = xset
 end
 
 # Environment variables of an environment: etc/conda/env_vars.d/*.json, then conda-meta/state; what comes later counts.
@@ -924,7 +933,7 @@ function __ucenv_swap_bin -a old new -d 'puts new for the first entry old in PAT
     __ucenv_split PATH $__ucenv_result
     if test -n "$old"; and __ucenv_take $old/bin
         test -n "$new"
-        and set __ucenv_list $__ucenv_head $new/bin $__ucenv_tail
+        and set __ucenv_list $__ucenv_front $new/bin $__ucenv_back
     else if test -n "$new"
         set -p __ucenv_list $new/bin
     else
@@ -964,7 +973,7 @@ function __ucenv_enter -a prefix stack -d 'one level up'
         set listed all
         __ucenv_note_all
     end
-    __ucenv_note PATH $owned $names
+    __ucenv_note PATH $owned $names __CONDA_SHLVL_{$at}_$names
 
     __ucenv_run_all $off
     if test $stack = yes
@@ -976,7 +985,6 @@ function __ucenv_enter -a prefix stack -d 'one level up'
     test $at -gt 0
     and set -gx CONDA_PREFIX_$at $old
     __ucenv_set_level $level $prefix
-    set -l saved
     for __ucenv_name in $names
         set -l __ucenv_value "$values[1]"
         set -e values[1]
@@ -988,17 +996,19 @@ function __ucenv_enter -a prefix stack -d 'one level up'
             __ucenv_find '(?s)\A=(?<__ucenv_found>.*)\z' "$$__ucenv_was"
             set -l __ucenv_value "$__ucenv_found"
             __ucenv_export __CONDA_SHLVL_{$at}_$__ucenv_name $__ucenv_value
-            set -a saved __CONDA_SHLVL_{$at}_$__ucenv_name
         end
         __ucenv_put $__ucenv_name "=$__ucenv_value"
         or __ucenv_say "$__ucenv_name is not set: fish keeps it to itself"
     end
-    if not __ucenv_run $on
-        __ucenv_erase $saved
+    for script in $on
+        __ucenv_run $script
+        set -l code $status
+        test $code -eq 0
+        and continue
         __ucenv_revert all
         __ucenv_forget_notes
         set __ucenv_at $at
-        __ucenv_say "$__ucenv_failed; $prefix was not activated"
+        __ucenv_say "$script returned $code; $prefix was not activated"
         return 1
     end
 
@@ -1007,7 +1017,7 @@ function __ucenv_enter -a prefix stack -d 'one level up'
     for name in $__ucenv_result
         builtin contains -- $name PATH $owned
         and continue
-        string match -rq '\A(?:CONDA_PREFIX_|CONDA_STACKED_|__CONDA_SHLVL_)[0-9]' -- $name
+        string match -rq '\ACONDA_(?:PREFIX|STACKED)_[0-9]' -- $name
         or set -a recorded $name
     end
     __ucenv_open_record $level $prefix
@@ -1058,13 +1068,10 @@ function __ucenv_leave -d 'one level down'
         __ucenv_scripts $next activate
         set on $__ucenv_result
     end
-    __ucenv_env_vars $prefix
-    set -l names $__ucenv_names
 
     if set -q __UCENV_$level
         __ucenv_run_reverted $off
         __ucenv_undo_record $level
-        __ucenv_erase __CONDA_SHLVL_{$below}_$names
         __ucenv_lower_level $next
         __ucenv_run_reverted $on
     else
@@ -1075,6 +1082,7 @@ end
 function __ucenv_leave_as_conda -a prefix next stacked -d 'undoes a level that conda or micromamba made'
     set -g __ucenv_leftovers yes
     set -l below $__ucenv_below[$__ucenv_at]
+    __ucenv_env_vars $prefix
     set -l names $__ucenv_names
     __ucenv_scripts $prefix deactivate
     set -l off $__ucenv_result
@@ -1196,26 +1204,26 @@ function __ucenv_lower_to -a least -d 'level by level down to least, from any st
 end
 
 # Every environment's directory has a conda-meta.
-function __ucenv_find_env -a env root -d 'the prefix of a name (in the directories that follow) or a path'
+function __ucenv_find_env -a name root -d 'the prefix of a name (in the directories that follow) or a path'
     set -g __ucenv_result
-    switch "$env"
+    switch "$name"
         case '*/*'
-            string match -q '/*' -- $env
-            or set env $PWD/$env
-            __ucenv_normpath $env
+            string match -q '/*' -- $name
+            or set name $PWD/$name
+            __ucenv_normpath $name
         case base root
             set __ucenv_result $root
             return 0
         case '?*'
             for directory in $argv[3..-1] $root/envs
-                if test -n "$directory"; and test -d $directory/$env/conda-meta
-                    set __ucenv_result $directory/$env
+                if test -n "$directory"; and test -d $directory/$name/conda-meta
+                    set __ucenv_result $directory/$name
                     break
                 end
             end
     end
     if not test -d "$__ucenv_result/conda-meta"
-        __ucenv_say "no environment $env"
+        __ucenv_say "no environment $name"
         return 1
     end
 end
@@ -1299,7 +1307,7 @@ function __ucenv_root -d 'the conda this shell is to have, in __ucenv_result; 1:
     __ucenv_own_file
     __ucenv_find '(?s)\A(?<__ucenv_found>.*)/(?:etc/profile\.d|share/ucenv/shell)/[^/]*\z' $__ucenv_result
     if set -q __ucenv_found[1]; and test -x $__ucenv_found/bin/conda
-        __ucenv_normpath $__ucenv_found
+        set __ucenv_result $__ucenv_found
         return 0
     end
     __ucenv_root_of_exe
@@ -1469,10 +1477,12 @@ function __ucenv_show_prompt
         end
     else
         set -g __ucenv_our_prompt fish_right_prompt
-        function fish_right_prompt -d 'the active environment, by ucenv'
-            builtin echo -n $CONDA_PROMPT_MODIFIER
-        end
+        builtin functions -c __ucenv_right_prompt fish_right_prompt
     end
+end
+
+function __ucenv_right_prompt -d 'the active environment, by ucenv'
+    builtin echo -n $CONDA_PROMPT_MODIFIER
 end
 
 function __ucenv_take_back_functions
@@ -1627,20 +1637,31 @@ end
 # 7 ucenv ----------------------------------------------------------------------------------------------------------
 
 function __ucenv_do -d 'one operation, and the lines it ends with'
+    # Local, so that an interrupt ends it; exported, so that the functions called see it.
+    if set -ql __ucenv_running
+        __ucenv_say 'an activation script cannot call ucenv'
+        return 1
+    end
+    set -lx __ucenv_running yes
+    __ucenv_clear
     __ucenv_count
     __ucenv_level
     __ucenv_find_least
-    set -g __ucenv_conflicts
-    set -g __ucenv_lost
     __ucenv_$argv[1] $argv[2..-1]
     set -l outcome $status
     set -q __ucenv_lost[1]
     and __ucenv_say "cannot be restored, because their values were too long for this shell to inherit: $__ucenv_lost"
     set -q __ucenv_conflicts[1]
     and __ucenv_say "kept, because they were changed since: $__ucenv_conflicts"
-    __ucenv_erase __ucenv_{result,found,list,head,tail,names,values,noted,failed,at,least,below,above} \
-        __ucenv_{conflicts,lost,leftovers,undecoded}
+    __ucenv_clear
     return $outcome
+end
+
+# What an interrupt left is gone before the next operation.
+function __ucenv_clear
+    __ucenv_forget_notes
+    __ucenv_erase __ucenv_{result,found,list,front,back,names,values,noted,at,least,below,above} \
+        __ucenv_{conflicts,lost,leftovers,undecoded}
 end
 
 function ucenv_load -d 'make conda and your own environments ready, and activate one: [ENV]'
