@@ -77,7 +77,7 @@ class Dialect:
 
     def mark(self, program: str, out: str, err: str, file: str) -> str:
         """Status of the command before, and how much has been printed up to now."""
-        line = f"{program} -Lc \"$t_status %s\" {self.quote(out)} {self.quote(err)}"
+        line = f'{program} -Lc "$t_status %s" {self.quote(out)} {self.quote(err)}'
         return f"t_status=$?\n{self.to_file(line, file)}"
 
     def look(self, directory: str) -> list[str]:
@@ -214,7 +214,9 @@ KSH = Dialect("ksh", ("ksh93",), builtin="\\command", say="\\command print -r --
 MKSH = Dialect("mksh", ("mksh",), builtin="\\builtin", say="\\builtin print -r --", functions="\\builtin typeset +f")
 ASH = Dialect("ash", ("busybox", "ash"), builtin="\\command", say="\\command printf '%s\\n'")
 TCSH = Csh("tcsh", ("tcsh", "-f"), builtin='""', say='""echo', append=">>!")
-FISH = Fish("fish", ("fish", "--no-config"), builtin="builtin", say="builtin printf '%s\\n'")
+# fish's own prompt asks git and uname.
+_FISH_PROMPT = "function fish_prompt; builtin printf 'fish> '; end"
+FISH = Fish("fish", ("fish", "--no-config", "-C", _FISH_PROMPT), builtin="builtin", say="builtin printf '%s\\n'")
 
 SHELLS = (BASH, ZSH, DASH, KSH, MKSH, ASH, TCSH, FISH)
 POSIX = (BASH, ZSH, DASH, KSH, MKSH, ASH)

@@ -283,7 +283,11 @@ def run(
         printed = out.read_bytes(), err.read_bytes()
         outcome = Outcome(
             _steps_done(steps, place, printed),
-            {directory.name: _view(directory) for directory in place.views.iterdir() if (directory / "environment").exists()},
+            {
+                directory.name: _view(directory)
+                for directory in place.views.iterdir()
+                if (directory / "environment").exists()
+            },
             done.returncode,
             os.fsdecode(script.read_bytes()),
             *map(os.fsdecode, printed),
@@ -299,7 +303,9 @@ def _steps_done(steps: Sequence[Step], place: Place, printed: tuple[bytes, bytes
         mark = Path(place.file(number, "mark"))
         lines = mark.read_text().splitlines() if mark.exists() else []
         if len(lines) != 2:
-            done.append(Done(step, None, *(os.fsdecode(text[start:]) for text, start in zip(printed, seen, strict=True))))
+            done.append(
+                Done(step, None, *(os.fsdecode(text[start:]) for text, start in zip(printed, seen, strict=True)))
+            )
             break
         ends = [int(line.split()[1]) for line in lines]
         parts = (os.fsdecode(text[start:end]) for text, start, end in zip(printed, seen, ends, strict=True))

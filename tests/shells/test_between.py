@@ -68,7 +68,9 @@ def test_the_users_variables_and_entries_stay(shell: Dialect, site: Site) -> Non
 
 
 def test_what_the_user_put_back_is_left_alone(shell: Dialect, site: Site) -> None:
-    steps = around(site, ucenv("load", "state"), export("USER_VAR", "mine, before"), unset("STATE_VAR"), ucenv("unload"))
+    steps = around(
+        site, ucenv("load", "state"), export("USER_VAR", "mine, before"), unset("STATE_VAR"), ucenv("unload")
+    )
     assert_only(run(shell, steps, site.start | USERS), {})
 
 
@@ -123,7 +125,9 @@ def test_a_venvs_prompt(shell: Dialect, site: Site) -> None:
 
 def test_the_prompt_shows_the_environment(shell: Dialect, site: Site) -> None:
     steps = [prompt("me> "), source_hook(site.hooks), ucenv("load", "plain"), Look("one"), ucenv("activate", "other")]
-    outcome = run(shell, [*steps, Look("two"), ucenv("deactivate"), Look("back"), ucenv("unload"), Look("none")], site.start)
+    outcome = run(
+        shell, [*steps, Look("two"), ucenv("deactivate"), Look("back"), ucenv("unload"), Look("none")], site.start
+    )
     assert outcome.noise() == []
     prompts = [_prompt(outcome, label) for label in ("one", "two", "back", "none")]
     if shell.name in ("tcsh", "fish"):  # theirs to handle: CONDA_PROMPT_MODIFIER is there to be shown
@@ -141,7 +145,11 @@ def _prompt(outcome: Outcome, label: str) -> str:
 
 
 def test_a_modules_python_after(shell: Dialect, site: Site) -> None:
-    module = [extend("PATH", "/opt/python/bin:"), export("LD_LIBRARY_PATH", "/opt/python/lib"), export("PYTHONHOME", "/opt/python")]
+    module = [
+        extend("PATH", "/opt/python/bin:"),
+        export("LD_LIBRARY_PATH", "/opt/python/lib"),
+        export("PYTHONHOME", "/opt/python"),
+    ]
     steps = around(site, ucenv("load", "plain"), *module, ucenv("activate", "other"), ucenv("unload"))
     assert_only(
         run(shell, steps, site.start),
@@ -154,9 +162,17 @@ def test_a_modules_python_after(shell: Dialect, site: Site) -> None:
 
 
 def test_a_module_unloaded_while_active(shell: Dialect, site: Site) -> None:
-    given = site.start | {"PATH": "/opt/mpi/bin:/usr/bin:/bin", "LD_LIBRARY_PATH": "/opt/mpi/lib:/opt/x", "MPI_HOME": "/opt/mpi"}
+    given = site.start | {
+        "PATH": "/opt/mpi/bin:/usr/bin:/bin",
+        "LD_LIBRARY_PATH": "/opt/mpi/lib:/opt/x",
+        "MPI_HOME": "/opt/mpi",
+    }
     loaded = f"{site.env('hooks')}/bin:{site.root}/condabin:/usr/bin:/bin"
-    unload_module = [export("PATH", loaded), export("LD_LIBRARY_PATH", f"{site.env('hooks')}/lib:/opt/x"), unset("MPI_HOME")]
+    unload_module = [
+        export("PATH", loaded),
+        export("LD_LIBRARY_PATH", f"{site.env('hooks')}/lib:/opt/x"),
+        unset("MPI_HOME"),
+    ]
     steps = around(site, ucenv("load", "hooks"), Look("loaded"), *unload_module, ucenv("unload"))
     outcome = run(shell, steps, given)
     assert outcome["loaded"]["PATH"] == loaded.replace("/usr/bin:/bin", "/opt/mpi/bin:/usr/bin:/bin")
@@ -219,7 +235,15 @@ def test_the_same_environment_again_stays_one_level(shell: Dialect, site: Site) 
 
 
 def test_activate_without_a_load_loads(shell: Dialect, site: Site) -> None:
-    steps = around(site, ucenv("activate", "hooks"), Look("hooks"), ucenv("unload"), Look("between"), ucenv("activate"), Look("base"))
+    steps = around(
+        site,
+        ucenv("activate", "hooks"),
+        Look("hooks"),
+        ucenv("unload"),
+        Look("between"),
+        ucenv("activate"),
+        Look("base"),
+    )
     outcome = run(shell, [*steps, ucenv("unload"), Look("end")], site.start)
     assert outcome.noise() == []
     assert outcome["hooks"]["CONDA_PREFIX"] == str(site.env("hooks"))
@@ -272,14 +296,18 @@ def test_condas_activate_and_deactivate_are_ours_where_its_own_cannot_be(shell: 
     def conda(*words: str) -> Say:
         return Say(lambda d: d.call("conda", words), ours=True, told=f"conda {' '.join(words)}")
 
-    steps = around(site, ucenv("load"), conda("activate", "hooks"), Look("one"), conda("deactivate"), Look("none"), ucenv("unload"))
+    steps = around(
+        site, ucenv("load"), conda("activate", "hooks"), Look("one"), conda("deactivate"), Look("none"), ucenv("unload")
+    )
     outcome = run(shell, steps, site.start)
     assert_undone(outcome, "after")
     assert (outcome["one"]["CONDA_PREFIX"], outcome["none"]["CONDA_SHLVL"]) == (str(site.env("hooks")), "0")
 
 
 def test_a_conda_of_the_users_own_stays(shell: Dialect, site: Site) -> None:
-    mine = code('conda() { echo "mine $*"; }', csh='alias conda "echo mine \\!*"', fish='function conda; echo "mine $argv"; end')
+    mine = code(
+        'conda() { echo "mine $*"; }', csh='alias conda "echo mine \\!*"', fish='function conda; echo "mine $argv"; end'
+    )
     call = code("conda x", csh="conda x", fish="conda x")
     outcome = run(shell, around(site, ucenv("load"), call, ucenv("unload"), call, first=(mine,)), site.start)
     assert_undone(outcome, "after")
@@ -362,7 +390,11 @@ def test_a_load_without_module_keeps_the_token(shell: Dialect, site: Site) -> No
 
 
 def test_an_unload_of_a_module_leaves_someone_elses_conda_alone(shell: Dialect, site: Site) -> None:
-    given = site.start | {"CONDA_SHLVL": "1", "CONDA_PREFIX": str(site.env("plain")), "CONDA_EXE": f"{site.root}/bin/conda"}
+    given = site.start | {
+        "CONDA_SHLVL": "1",
+        "CONDA_PREFIX": str(site.env("plain")),
+        "CONDA_EXE": f"{site.root}/bin/conda",
+    }
     outcome = run(shell, around(site, function("ucenv_unload", "--module", "A/1")), given)
     assert_only(outcome, {})
 

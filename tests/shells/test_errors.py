@@ -56,7 +56,12 @@ def test_no_such_environment_leaves_what_is_loaded(shell: Dialect, site: Site) -
 
 @pytest.mark.parametrize(
     ("given", "says"),
-    [({"SCRATCH": None}, "SCRATCH"), ({"SCRATCH": ""}, "SCRATCH"), ({"UCENV_ROOT": "/a:b"}, "/a:b"), ({"SCRATCH": "/a:b"}, ":")],
+    [
+        ({"SCRATCH": None}, "SCRATCH"),
+        ({"SCRATCH": ""}, "SCRATCH"),
+        ({"UCENV_ROOT": "/a:b"}, "/a:b"),
+        ({"SCRATCH": "/a:b"}, ":"),
+    ],
     ids=["SCRATCH unset", "SCRATCH empty", "a colon in the space", "a colon in SCRATCH"],
 )
 def test_no_user_space(shell: Dialect, given: Mapping[str, str | None], says: str, site: Site) -> None:
@@ -74,7 +79,9 @@ def test_readonly_path(shell: Dialect, site: Site) -> None:
 def test_restricted_shell(shell: Dialect, site: Site) -> None:
     """The shell may not redirect, so it tells everything on stdout; programs it finds on PATH."""
     restrict = {"bash": "set -r", "zsh": "setopt restricted"}[shell.name]
-    script = f"{shell.source(site.hooks / shell.hook)}\n{restrict}\nenv -0\nucenv load plain\necho =$?\nenv -0\necho END\n"
+    script = (
+        f"{shell.source(site.hooks / shell.hook)}\n{restrict}\nenv -0\nucenv load plain\necho =$?\nenv -0\necho END\n"
+    )
     done = subprocess.run([*shell.argv, "-c", script], env=site.start, capture_output=True, text=True)
     before, _, after = done.stdout.partition("=1\n")
     assert after == before + "END\n"
@@ -85,7 +92,15 @@ def test_restricted_shell(shell: Dialect, site: Site) -> None:
 @pytest.mark.parametrize("shell", POSIX, ids=str)
 def test_readonly_prompt_is_passed_over(shell: Dialect, site: Site) -> None:
     first = code("PS1='> '; readonly PS1")
-    steps = [first, Look("before"), source_hook(site.hooks), ucenv("load", "plain"), Look("loaded"), ucenv("unload"), Look("after")]
+    steps = [
+        first,
+        Look("before"),
+        source_hook(site.hooks),
+        ucenv("load", "plain"),
+        Look("loaded"),
+        ucenv("unload"),
+        Look("after"),
+    ]
     outcome = run(shell, steps, site.start)
     assert outcome.noise() == [], outcome.story()
     assert outcome.changes("before", "after") == {}
@@ -122,6 +137,8 @@ def test_true_or_load_stays_one_command(shell: Dialect, site: Site) -> None:
 
 @pytest.mark.parametrize("shell", POSIX, ids=str)
 def test_status_serves_conditions(shell: Dialect, site: Site) -> None:
-    test = code("set -e\nif ucenv load nowhere 2>/dev/null; then echo yes; else echo no; fi\nucenv load plain && echo loaded")
+    test = code(
+        "set -e\nif ucenv load nowhere 2>/dev/null; then echo yes; else echo no; fi\nucenv load plain && echo loaded"
+    )
     outcome = run(shell, [source_hook(site.hooks), test], site.start)
     assert outcome.stdout == "no\nloaded\n"

@@ -71,19 +71,25 @@ RUN_AGAIN = {"HOOK_OLD_LDLP", "LD_LIBRARY_PATH"}
 """conda runs activate.d of an environment that was stacked upon once more, which doubles its library path. We do not."""
 
 
-@pytest.mark.parametrize("scenario", [scenario for scenario in SCENARIOS if "deactivate" in str(scenario.document)], ids=str)
+@pytest.mark.parametrize(
+    "scenario", [scenario for scenario in SCENARIOS if "deactivate" in str(scenario.document)], ids=str
+)
 def test_native_deactivation_is_condas(shell: Dialect, scenario: Scenario, site: Site) -> None:
     for before, after in scenario.deactivations(site):
         steps = [source_hook(site.hooks), Look("before"), ucenv("deactivate"), Look("after")]
         outcome = run(shell, steps, before.environment)
         assert outcome.noise() == []
         got, expected = visible(outcome["after"].environment), visible(after.environment)
-        theirs = {name for name in got.keys() - expected.keys() if before.environment.get(name) is None}  # the shell's own
+        theirs = {
+            name for name in got.keys() - expected.keys() if before.environment.get(name) is None
+        }  # the shell's own
         again = RUN_AGAIN if before.environment.get(f"CONDA_STACKED_{before.level}") and before.level == 3 else set()
         doubled = {"LD_LIBRARY_PATH"} if scenario.name == "stacked" and before.level <= 2 else set()
         found = {name: value for name, value in changes(expected, got).items() if name not in theirs | again | doubled}
         # Copies that conda leaves behind after it has put the values back.
-        found = {name: value for name, value in found.items() if not (name.startswith("__CONDA_SHLVL_") and not value[1])}
+        found = {
+            name: value for name, value in found.items() if not (name.startswith("__CONDA_SHLVL_") and not value[1])
+        }
         assert found == {}, f"level {before.level}"
         if again:
             assert outcome["after"]["LD_LIBRARY_PATH"] == f"{site.env('hooks')}/lib"
@@ -206,7 +212,13 @@ def test_micromambas_levels_are_taken_back(shell: Dialect, site: Site) -> None:
 
 
 def test_nothing_of_conda_nothing_done(shell: Dialect, site: Site) -> None:
-    given = {"CONDARC": "/x", "MYCONDA_X": "x", "ANACONDA_TOKEN": "t", "CONDA_ENVS_PATH": "/my/envs", "LD_LIBRARY_PATH": ""}
+    given = {
+        "CONDARC": "/x",
+        "MYCONDA_X": "x",
+        "ANACONDA_TOKEN": "t",
+        "CONDA_ENVS_PATH": "/my/envs",
+        "LD_LIBRARY_PATH": "",
+    }
     steps = [prompt("> "), source_hook(site.hooks), Look("before"), ucenv("unload"), ucenv("deactivate"), Look("after")]
     outcome = run(shell, steps, site.start | given)
     assert outcome.noise() == []
@@ -218,7 +230,10 @@ def test_names_that_merely_contain_conda_stay_unless_all_are_asked_for(shell: Di
     given = {"CONDARC": "/x", "MYCONDA_X": "x", "CONDA_ENVS_PATH": "/my/envs", "CONDA_SHLVL": "0", "KEEP": "CONDA"}
     steps = [source_hook(site.hooks), ucenv("unload"), Look("kept"), ucenv("unload", "--all-names"), Look("all")]
     outcome = run(shell, steps, site.start | given)
-    assert outcome["kept"].environment.items() >= {"CONDARC": "/x", "MYCONDA_X": "x", "CONDA_ENVS_PATH": "/my/envs"}.items()
+    assert (
+        outcome["kept"].environment.items()
+        >= {"CONDARC": "/x", "MYCONDA_X": "x", "CONDA_ENVS_PATH": "/my/envs"}.items()
+    )
     asked = outcome.ours[-1]
     if shell.name in ("dash", "ash", "tcsh"):  # no builtin of theirs lists names
         assert (asked.status, len(asked.stderr.splitlines())) == (1, 1)

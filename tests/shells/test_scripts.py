@@ -205,7 +205,9 @@ def test_a_script_that_fails_is_rolled_back(shell: Dialect, how: str, own_site: 
 
 
 @pytest.mark.parametrize("how", FAILING)
-def test_a_deactivation_script_that_fails_does_not_keep_the_shell_activated(shell: Dialect, how: str, own_site: Site) -> None:
+def test_a_deactivation_script_that_fails_does_not_keep_the_shell_activated(
+    shell: Dialect, how: str, own_site: Site
+) -> None:
     failing, _ = FAILING[how]
     own_site.environment("fails", activate=HOOKS_ACTIVATE, deactivate={"z": failing, "a": HOOKS_DEACTIVATE})
     outcome = run(shell, cycle(own_site, "fails", first=(prompt("> "),)), own_site.start | LISTS)
@@ -271,7 +273,7 @@ def test_the_shell_survives(how: str, shell: Dialect, own_site: Site) -> None:
 # state files ---------------------------------------------------------------------------------------------------------
 
 ESCAPES = {
-    "E1": "tab\tnewline\nreturn\rquote\"backslash\\slash/",
+    "E1": 'tab\tnewline\nreturn\rquote"backslash\\slash/',
     "E2": "\x01\x1f\x7f",
     "E3": "é 世界 🐍",
     "E4": "it's $HOME `id` $(id) ;&&|><*?[]{}~#!",
@@ -389,7 +391,9 @@ def test_scripts_variables_that_are_not_exported_do_no_harm(shell: Dialect, own_
 
 
 def test_arguments_of_the_script_that_loads_stay(shell: Dialect, site: Site) -> None:
-    arguments = Say(lambda d: {"tcsh": "set argv = (a 'b c')", "fish": "set argv a 'b c'"}.get(d.name, "set -- a 'b c'"))
+    arguments = Say(
+        lambda d: {"tcsh": "set argv = (a 'b c')", "fish": "set argv a 'b c'"}.get(d.name, "set -- a 'b c'")
+    )
     show = Say(lambda d: {"tcsh": "echo $argv:q", "fish": "string join ' ' $argv"}.get(d.name, 'echo "$# $*"'))
     steps = [arguments, show, source_hook(site.hooks), ucenv("load", "all"), show, ucenv("unload"), show]
     outcome = run(shell, steps, site.start)

@@ -48,8 +48,27 @@ def test_every_name_has_our_prefix_in_sh() -> None:
     body = _without_comments(text("ucenv.sh"))
     functions = re.findall(r"^\s*([A-Za-z_]\w*)\(\)", body, re.M)
     assigned = re.findall(r"(?:^|[\s;(])([A-Za-z_]\w*)=(?![=~])", body, re.M)
-    known = {"conda", "exit", "IFS", "CONDA_SHLVL", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "CONDA_PROMPT_MODIFIER", "CONDA_EXE"}
-    known |= {"CONDA_ENVS_PATH", "CONDA_PKGS_DIRS", "CONDA_PYTHON_EXE", "_CE_M", "_CE_CONDA", "_CONDA_EXE", "_CONDA_ROOT", "PATH", "LC_ALL"}
+    known = {
+        "conda",
+        "exit",
+        "IFS",
+        "CONDA_SHLVL",
+        "CONDA_PREFIX",
+        "CONDA_DEFAULT_ENV",
+        "CONDA_PROMPT_MODIFIER",
+        "CONDA_EXE",
+    }
+    known |= {
+        "CONDA_ENVS_PATH",
+        "CONDA_PKGS_DIRS",
+        "CONDA_PYTHON_EXE",
+        "_CE_M",
+        "_CE_CONDA",
+        "_CONDA_EXE",
+        "_CONDA_ROOT",
+        "PATH",
+        "LC_ALL",
+    }
     assert len(functions) > 20
     assert {name for name in functions + assigned if not PREFIX.match(name)} - known == set()
 
@@ -127,7 +146,13 @@ def test_the_hook_knows_its_place(shell: Dialect, site: Site) -> None:
         (f"etc/profile.d/{shell.hook}", site.root),
         (f"./{shell.hook}", site.hooks),
     ):
-        steps = [source(file), code("cd /usr", csh="cd /usr", fish="cd /usr"), ucenv("load", "plain"), Look("loaded"), ucenv("unload")]
+        steps = [
+            source(file),
+            code("cd /usr", csh="cd /usr", fish="cd /usr"),
+            ucenv("load", "plain"),
+            Look("loaded"),
+            ucenv("unload"),
+        ]
         outcome = run(shell, steps, given, cwd=cwd)
         assert outcome.noise() == [], (str(file), outcome.story())
         assert outcome["loaded"]["CONDA_EXE"] == f"{site.root}/bin/conda"
@@ -150,5 +175,3 @@ def test_other_words_go_to_the_command(shell: Dialect, own_site: Site) -> None:
     say = Say(lambda d: d.call("ucenv", ("usage", "--by", "it's a *", "", "x y")), told="ucenv usage")
     outcome = run(shell, [source_hook(own_site.hooks), export("X", "x"), say], own_site.start)
     assert (outcome.steps[-1].status, outcome.steps[-1].stdout) == (4, "<usage><--by><it's a *><><x y>")
-
-

@@ -10,7 +10,19 @@ from pathlib import Path
 import pytest
 
 from tests.shells.dialects import ASH, BASH, DASH, KSH, MKSH, POSIX, ZSH, Dialect
-from tests.shells.harness import ENV, Child, Look, Step, changes, code, parse_environment, prompt, run, source_hook, ucenv
+from tests.shells.harness import (
+    ENV,
+    Child,
+    Look,
+    Step,
+    changes,
+    code,
+    parse_environment,
+    prompt,
+    run,
+    source_hook,
+    ucenv,
+)
 from tests.shells.sites import Site, exports, without
 from tests.shells.test_undo import USERS, act, assert_loaded, assert_undone
 from tests.support import need_root
@@ -68,7 +80,9 @@ def test_settings(name: str, shell: Dialect, site: Site) -> None:
     assert_loaded(outcome, environment, site)
 
 
-@pytest.mark.parametrize(("shell", "flags"), [(BASH, ("--posix",)), (BASH, ("-eu",)), (KSH, ("-eu",)), (DASH, ("-eu",))], ids=str)
+@pytest.mark.parametrize(
+    ("shell", "flags"), [(BASH, ("--posix",)), (BASH, ("-eu",)), (KSH, ("-eu",)), (DASH, ("-eu",))], ids=str
+)
 def test_started_with_flags(shell: Dialect, flags: tuple[str, ...], site: Site) -> None:
     outcome = run(shell, act(site, []), site.start | USERS, flags=flags)
     assert_undone(outcome, "unloaded", "after")
@@ -85,20 +99,68 @@ def test_a_shell_called_sh(interpreter: str, site: Site, tmp_path: Path) -> None
 
 
 FUNCTIONS = (
-    *("test", "[", "printf", "echo", "print", "export", "unset", "cd", "grep", "set", "eval", "read", "local", "typeset"),
+    *(
+        "test",
+        "[",
+        "printf",
+        "echo",
+        "print",
+        "export",
+        "unset",
+        "cd",
+        "grep",
+        "set",
+        "eval",
+        "read",
+        "local",
+        "typeset",
+    ),
     *("declare", "shift", "return", "break", "continue", "trap", "alias", "unalias", "hash", "type", "true", "false"),
-    *("source", ".", ":", "pwd", "sed", "tr", "dirname", "basename", "shopt", "setopt", "emulate", "integer", "let", "exec"),
+    *(
+        "source",
+        ".",
+        ":",
+        "pwd",
+        "sed",
+        "tr",
+        "dirname",
+        "basename",
+        "shopt",
+        "setopt",
+        "emulate",
+        "integer",
+        "let",
+        "exec",
+    ),
 )
 
 
 @pytest.mark.parametrize("shell", POSIX, ids=str)
 def test_functions_named_like_builtins(shell: Dialect, site: Site) -> None:
     """In ksh and dash a special builtin cannot be a function; `.` has to be called to source the hook."""
-    special = {"set", "eval", "export", "unset", "shift", "return", "break", "continue", "trap", "exec", ".", ":", "typeset"}
+    special = {
+        "set",
+        "eval",
+        "export",
+        "unset",
+        "shift",
+        "return",
+        "break",
+        "continue",
+        "trap",
+        "exec",
+        ".",
+        ":",
+        "typeset",
+    }
     special |= {"alias", "unalias", "hash", "local", "declare", "let", "integer", "["}
     allowed = [name for name in FUNCTIONS if shell.name in ("bash", "zsh") or name not in special]
     if shell is ZSH:
-        allowed = [name for name in allowed if name not in ("[", ".", "emulate", "integer", "typeset", "declare", "local", "export")]
+        allowed = [
+            name
+            for name in allowed
+            if name not in ("[", ".", "emulate", "integer", "typeset", "declare", "local", "export")
+        ]
     if shell is BASH:
         allowed.remove(".")
     if shell is ASH:
@@ -107,7 +169,9 @@ def test_functions_named_like_builtins(shell: Dialect, site: Site) -> None:
     if shell is ASH:
         allowed.remove("source")
     hostile = "conda() { \\command true; }\n"
-    hostile += "\n".join(f"{name}() {{ \\command echo 'a function of the users: {name}' >&2; \\return 42; }}" for name in allowed)
+    hostile += "\n".join(
+        f"{name}() {{ \\command echo 'a function of the users: {name}' >&2; \\return 42; }}" for name in allowed
+    )
     if shell is BASH:
         hostile = hostile.replace("\\return 42", "\\builtin return 42").replace("\\command echo", "\\builtin echo")
     if shell is ZSH:
@@ -124,14 +188,35 @@ def test_functions_named_like_builtins(shell: Dialect, site: Site) -> None:
 def test_fish_functions_named_like_builtins(site: Site) -> None:
     from tests.shells.dialects import FISH
 
-    names = ("cd", "grep", "sed", "tr", "contains", "string", "test", "echo", "printf", "count", "export", "unset", "source", "path")
+    names = (
+        "cd",
+        "grep",
+        "sed",
+        "tr",
+        "contains",
+        "string",
+        "test",
+        "echo",
+        "printf",
+        "count",
+        "export",
+        "unset",
+        "source",
+        "path",
+    )
     hostile = "\n".join(f"function {name}; builtin echo users {name} >&2; return 42; end" for name in names)
     steps = act(site, [])
     at = next(number for number, step in enumerate(steps) if isinstance(step, Look) and step.label == "sourced")
     environment = site.start | USERS
     # The scripts of environments use the names as well: those of the user's functions that they call are theirs to suffer.
-    quiet = [step for step in steps[at:] if "messy" not in repr(step) and "all" not in repr(step) and "hooks" not in repr(step)]
-    outcome = run(FISH, [*steps[:at], code("", fish=hostile), ucenv("load", "state"), ucenv("unload"), *quiet], environment)
+    quiet = [
+        step
+        for step in steps[at:]
+        if "messy" not in repr(step) and "all" not in repr(step) and "hooks" not in repr(step)
+    ]
+    outcome = run(
+        FISH, [*steps[:at], code("", fish=hostile), ucenv("load", "state"), ucenv("unload"), *quiet], environment
+    )
     assert outcome.noise() == [], outcome.story()
     assert outcome.changes("before", "after") == {}
 
@@ -187,7 +272,16 @@ def test_a_process_limit_is_one(shell: Dialect, site: Site) -> None:
     argv = [*shell.argv, "-c", "/bin/true; /bin/true; exit 0"]
     uid = 61600 + os.getpid() % 300
     try:
-        done = subprocess.run(argv, env=site.start, user=uid, group=uid, extra_groups=[], preexec_fn=limited, capture_output=True, timeout=1)
+        done = subprocess.run(
+            argv,
+            env=site.start,
+            user=uid,
+            group=uid,
+            extra_groups=[],
+            preexec_fn=limited,
+            capture_output=True,
+            timeout=1,
+        )
     except subprocess.TimeoutExpired:
         return  # bash tries again for some time
     assert done.stderr != b""
@@ -228,7 +322,14 @@ def test_a_value_whose_copy_no_program_could_inherit(shell: Dialect, name: str, 
 def test_multibyte_values_are_measured_in_bytes(shell: Dialect, site: Site) -> None:
     """43,600 characters, 130,800 bytes: counted in characters the copy would be taken for one that fits."""
     given = {"LD_LIBRARY_PATH": "世" * 43_600, "LC_ALL": "C.UTF-8"}
-    steps = [Look("before"), source_hook(site.hooks), ucenv("load", "plain"), Look("loaded"), ucenv("unload"), Look("after")]
+    steps = [
+        Look("before"),
+        source_hook(site.hooks),
+        ucenv("load", "plain"),
+        Look("loaded"),
+        ucenv("unload"),
+        Look("after"),
+    ]
     outcome = run(shell, steps, site.start | given)
     assert outcome.noise() == []
     assert list(outcome.changes("before", "after")) == []
@@ -236,7 +337,14 @@ def test_multibyte_values_are_measured_in_bytes(shell: Dialect, site: Site) -> N
 
 def test_a_path_of_130_kb(shell: Dialect, site: Site) -> None:
     value = "/usr/bin:/bin" + ":/p" * 43_000
-    steps = [Look("before"), source_hook(site.hooks), ucenv("load", "plain"), Look("loaded"), ucenv("unload"), Look("after")]
+    steps = [
+        Look("before"),
+        source_hook(site.hooks),
+        ucenv("load", "plain"),
+        Look("loaded"),
+        ucenv("unload"),
+        Look("after"),
+    ]
     outcome = run(shell, steps, site.start | {"PATH": value})
     assert outcome.noise() == []
     assert list(outcome.changes("before", "after")) == []
@@ -252,7 +360,15 @@ def test_locales(shell: Dialect, locale: str, own_site: Site) -> None:
     if name == "ünï":
         site.environment(name, activate=None, state={"WORD": "世界"})
     given = site.start | {"LC_ALL": locale, "LETTERS": "Ä" if name != "plain" else "a"}
-    steps = [prompt("> "), Look("before"), source_hook(site.hooks), ucenv("load", name), Look("loaded"), ucenv("unload"), Look("after")]
+    steps = [
+        prompt("> "),
+        Look("before"),
+        source_hook(site.hooks),
+        ucenv("load", name),
+        Look("loaded"),
+        ucenv("unload"),
+        Look("after"),
+    ]
     outcome = run(shell, steps, given)
     assert_undone_silently(outcome)
     assert outcome["loaded"]["CONDA_DEFAULT_ENV"] == name

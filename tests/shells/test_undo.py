@@ -41,7 +41,9 @@ def expand(value: str, site: Site) -> str:
     return value
 
 
-def in_shell(posix: str, *, csh: str | None = None, fish: str | None = None, **named: str) -> Callable[[Dialect], list[Step]]:
+def in_shell(
+    posix: str, *, csh: str | None = None, fish: str | None = None, **named: str
+) -> Callable[[Dialect], list[Step]]:
     return lambda shell: [code(posix, csh=csh, fish=fish, **named)]
 
 
@@ -65,7 +67,7 @@ PATHS = {
 }
 PROMPTS = {
     "prompt with a modifier in it": "me (a) (hooks) $ ",
-    "prompt with quotes": "it's \"me\" `x` $ ",
+    "prompt with quotes": 'it\'s "me" `x` $ ',
     "prompt with code": "$(echo code) ${HOME} \\w\\$ %~ ",
     "prompt with a newline": "one\ntwo> ",
     "prompt empty": "",
@@ -76,7 +78,11 @@ BROKEN = {
     "CONDA_SHLVL -1": {"CONDA_SHLVL": "-1"},
     "CONDA_SHLVL 99": {"CONDA_SHLVL": "99"},
     "CONDA_SHLVL 08": {"CONDA_SHLVL": "08"},
-    "CONDA_PREFIX_1 missing": {"CONDA_SHLVL": "2", "CONDA_PREFIX": "@SPACE@/envs/plain", "CONDA_EXE": "@ROOT@/bin/conda"},
+    "CONDA_PREFIX_1 missing": {
+        "CONDA_SHLVL": "2",
+        "CONDA_PREFIX": "@SPACE@/envs/plain",
+        "CONDA_EXE": "@ROOT@/bin/conda",
+    },
     "CONDA_PREFIX unset at level 1": {"CONDA_SHLVL": "1", "CONDA_EXE": "@ROOT@/bin/conda"},
     "environment deleted": {
         "CONDA_SHLVL": "1",
@@ -145,7 +151,13 @@ CASES = [
     Case("LD_LIBRARY_PATH set", {"LD_LIBRARY_PATH": "/opt/mpi/lib::/opt/x:", "MANPATH": ":/opt/man:"}),
     Case(
         "user's names with CONDA in them",
-        {"CONDARC": "/etc/condarc", "MYCONDA_X": "x", "ANACONDA_TOKEN": "t", "MY_CONDA_BACKUP_LIST": "a b", "CONDA": "1"},
+        {
+            "CONDARC": "/etc/condarc",
+            "MYCONDA_X": "x",
+            "ANACONDA_TOKEN": "t",
+            "MY_CONDA_BACKUP_LIST": "a b",
+            "CONDA": "1",
+        },
     ),
     Case("own CONDA_ENVS_PATH", {"CONDA_ENVS_PATH": "/my/envs:/other", "CONDA_PKGS_DIRS": "/my/pkgs,/other"}),
     Case("own CONDA_ENVS_DIRS", {"CONDA_ENVS_DIRS": "/my/envs", "CONDA_ENVS_PATH": ""}),
@@ -153,12 +165,30 @@ CASES = [
     Case("PATH unset", {"PATH": None}),
     *(
         Case(f"root {name!r}", root=name)
-        for name in ("a.b", "x[y]", "sp ace", "c++", "it's", 'q"q', "$HOME", "b`id`", "ex!cl", "bäse", "back\\slash", "a;b&&c")
+        for name in (
+            "a.b",
+            "x[y]",
+            "sp ace",
+            "c++",
+            "it's",
+            'q"q',
+            "$HOME",
+            "b`id`",
+            "ex!cl",
+            "bäse",
+            "back\\slash",
+            "a;b&&c",
+        )
     ),
     Case("values of many lines", {"NOTE": "one\nX=CONDA y\nPATH=/nowhere\n\n", "A": "k=PATH CONDA HOME", "END": "\n"}),
     Case("a flag with CONDA in it", {"CFLAGS": "-DUSE_CONDA=1 -O2", "CMAKE_ARGS": "--with-CONDA_PREFIX=/x"}),
-    Case("an exported function with CONDA in its name", {"BASH_FUNC_my_CONDA_x%%": "() {  echo x\n}", "a.CONDA-b": "c"}),
-    Case("hostile values", {"EVIL": "'\"`;&& || $(touch /tmp/evil) ${PATH} \\ * ? [a] ! # ~ \t", "EVIL_PATH": "$(id):`id`:'"}),
+    Case(
+        "an exported function with CONDA in its name", {"BASH_FUNC_my_CONDA_x%%": "() {  echo x\n}", "a.CONDA-b": "c"}
+    ),
+    Case(
+        "hostile values",
+        {"EVIL": "'\"`;&& || $(touch /tmp/evil) ${PATH} \\ * ? [a] ! # ~ \t", "EVIL_PATH": "$(id):`id`:'"},
+    ),
     Case("not UTF-8", {"BYTES": "\udcff\udcfe/data", "BYTES_PATH": "/\udcff:/b"}),
     Case(
         "commands aliased",
@@ -184,10 +214,17 @@ CASES = [
     Case("-f, -C and IFS", steps=in_shell("set -fC; IFS=:/_", zsh="set -C; setopt noglob; IFS=:/_"), not_in=NO_OPTIONS),
     Case("IFS empty", steps=in_shell("IFS="), not_in=NO_OPTIONS),
     Case("IFS unset", steps=in_shell("unset IFS"), not_in=NO_OPTIONS),
-    Case("noglob, noclobber", steps=in_shell("", csh="set noglob noclobber"), not_in={s.name: "is tcsh's" for s in SHELLS if s.name != "tcsh"}),
+    Case(
+        "noglob, noclobber",
+        steps=in_shell("", csh="set noglob noclobber"),
+        not_in={s.name: "is tcsh's" for s in SHELLS if s.name != "tcsh"},
+    ),
     Case("130 KB variable", {"BIG": "x" * 130_000, "LD_LIBRARY_PATH": "/l" * 60_000}),
     Case("many variables", {f"VARIABLE_{number}": f"value {number}" for number in range(400)}),
-    Case("bad condarc and PYTHONHOME", {"CONDARC": "/dev/null/nowhere", "PYTHONHOME": "/nowhere", "PYTHONPATH": "/nowhere"}),
+    Case(
+        "bad condarc and PYTHONHOME",
+        {"CONDARC": "/dev/null/nowhere", "PYTHONHOME": "/nowhere", "PYTHONPATH": "/nowhere"},
+    ),
     *(Case(name, values) for name, values in BROKEN.items()),
     *(Case(name, values) for name, values in INHERITED.items()),
     Case("state over the user's", {"MY_CONDA_OPT": "user", "STATE_VAR": "user's"}),
@@ -244,7 +281,9 @@ def only_words(found: Mapping[str, tuple[str, str]]) -> bool:
         if aspect not in ("functions", "aliases", "variables", "settings", "completions"):
             return False
         new |= {line for line in second.splitlines() if line not in first.splitlines()}
-    words = {word for line in new for word in line.replace("left ", "").replace("declare -f", "").strip("[]").split(",")}
+    words = {
+        word for line in new for word in line.replace("left ", "").replace("declare -f", "").strip("[]").split(",")
+    }
     return all("ucenv" in word.lower() for word in words if word.strip())
 
 
@@ -275,7 +314,11 @@ def assert_loaded(outcome: Outcome, environment: Mapping[str, str], site: Site) 
     assert f"{site.env('hooks')}/bin" in hooks.entries("PATH")
     assert hooks["HOOK_VAR"] == f"set by {site.env('hooks')}"
     assert hooks.entries("LD_LIBRARY_PATH")[0] == f"{site.env('hooks')}/lib"
-    assert (deep["CONDA_SHLVL"], deep["STATE_VAR"], deep["MESSY_NEW"]) == (str(base + 3), "from state", f"{site.env('messy')}/share")
+    assert (deep["CONDA_SHLVL"], deep["STATE_VAR"], deep["MESSY_NEW"]) == (
+        str(base + 3),
+        "from state",
+        f"{site.env('messy')}/share",
+    )
     own = [f"{site.env('messy')}/tools/bin", f"{site.env('messy')}/bin", f"{site.env('state')}/bin"]
     assert [entry for entry in deep.entries("PATH") if entry in own] == own
     assert "MESSY_REMOVED" not in deep.environment
