@@ -26,8 +26,17 @@
 # Functions return values in __ucenv_r. Shell variables of ours live as long as a call; two stay: where this file is,
 # and, while loaded, that `conda` is a function of ours.
 
+# Under `set -a` all of this would be exported. (zsh exports no functions.) Put back at the end of the file.
+case ${ZSH_VERSION-}$- in
+[0-9]*) ;;
+*a*)
+    \command set +a
+    __ucenv_flags=a
+    ;;
+esac
+
 __ucenv_where() {
-    case ${ZSH_VERSION-} in ?*) \builtin emulate -L sh ;; esac
+    case ${ZSH_VERSION-} in ?*) \builtin emulate -L sh && \command set +a ;; esac
     case $1 in
     /*) __ucenv_hook=$1 ;;
     */*) __ucenv_hook=$PWD/$1 ;;
@@ -45,8 +54,21 @@ esac
 # Called in the condition of `||`, where neither `set -e` nor an ERR trap acts.
 __ucenv_call() {
     case ${ZSH_VERSION-} in ?*) \builtin emulate -L sh ;; esac
+    case $- in
+    *r*)
+        __ucenv_say 'this shell is restricted: PATH cannot be set'
+        \command return
+        ;;
+    esac
+    case ${__ucenv_inside-} in
+    1)
+        \command unset -v __ucenv_inside
+        __ucenv_say "'ucenv $1' inside an activation script is not followed"
+        \command return
+        ;;
+    esac
     __ucenv_flags=$- __ucenv_ifs=${IFS+=}${IFS-} __ucenv_shopt= __ucenv_status=0
-    \command set +aeu -f
+    \command set +aeux -f
     IFS=' 	
 '
     __ucenv_blank=$IFS
@@ -56,22 +78,20 @@ __ucenv_call() {
         ;;
     esac
     __ucenv_kept= __ucenv_lost= __ucenv_broken=
-    case $__ucenv_flags in
-    *r*) __ucenv_say "this shell is restricted: PATH cannot be set" || __ucenv_status=1 ;;
-    *) __ucenv_do_"$@" || __ucenv_status=$? ;;
-    esac
-    case $__ucenv_kept in ?*) __ucenv_say "kept, because they were changed since:$__ucenv_kept" || : ;; esac
-    case $__ucenv_lost in ?*) __ucenv_say "cannot restore here (too long for the environment):$__ucenv_lost" || : ;; esac
-    case $__ucenv_broken in ?*) __ucenv_say "conda's state was broken ($__ucenv_broken); cleaned up" || : ;; esac
+    __ucenv_do_"$@" || __ucenv_status=$?
+    case $__ucenv_kept in ?*) __ucenv_say "kept, because they were changed since:$__ucenv_kept" || \command : ;; esac
+    case $__ucenv_lost in ?*) __ucenv_say "cannot restore here (too long for the environment):$__ucenv_lost" || \command : ;; esac
+    case $__ucenv_broken in ?*) __ucenv_say "conda's state was broken ($__ucenv_broken); cleaned up" || \command : ;; esac
     for __ucenv_r in $__ucenv_shopt; do \command shopt -s "$__ucenv_r"; done
     \command set -- "$__ucenv_status" "$__ucenv_flags" "$__ucenv_ifs"
     \command unset -v __ucenv_alias __ucenv_all __ucenv_before __ucenv_below __ucenv_blank __ucenv_broken __ucenv_c \
         __ucenv_callback __ucenv_changed __ucenv_close __ucenv_code __ucenv_depth __ucenv_env __ucenv_failed \
-        __ucenv_file __ucenv_flags __ucenv_given __ucenv_ifs __ucenv_json __ucenv_kept __ucenv_key __ucenv_known \
-        __ucenv_lang __ucenv_level __ucenv_line __ucenv_list __ucenv_listed __ucenv_lost __ucenv_modifier \
-        __ucenv_module __ucenv_n __ucenv_names __ucenv_noted __ucenv_object __ucenv_old __ucenv_open __ucenv_prefix \
-        __ucenv_put __ucenv_r __ucenv_root __ucenv_s __ucenv_scripts __ucenv_section __ucenv_shopt __ucenv_space \
-        __ucenv_stack __ucenv_status __ucenv_text __ucenv_token __ucenv_top __ucenv_undecoded __ucenv_v
+        __ucenv_file __ucenv_flags __ucenv_given __ucenv_ifs __ucenv_inside __ucenv_json __ucenv_kept __ucenv_key \
+        __ucenv_known __ucenv_lang __ucenv_level __ucenv_line __ucenv_list __ucenv_listed __ucenv_lost \
+        __ucenv_modifier __ucenv_module __ucenv_n __ucenv_names __ucenv_noted __ucenv_object __ucenv_old \
+        __ucenv_open __ucenv_prefix __ucenv_put __ucenv_r __ucenv_root __ucenv_s __ucenv_scripts __ucenv_section \
+        __ucenv_shopt __ucenv_space __ucenv_stack __ucenv_status __ucenv_text __ucenv_token __ucenv_top \
+        __ucenv_undecoded __ucenv_v
     case $3 in
     =*) IFS=${3#=} ;;
     *) \command unset -v IFS ;;
@@ -79,6 +99,7 @@ __ucenv_call() {
     case $2 in *f*) ;; *) \command set +f ;; esac
     case $2 in *u*) \command set -u ;; esac
     case $2 in *a*) \command set -a ;; esac
+    case $2 in *x*) \command set -x ;; esac
     case $2 in *e*) \command set -e ;; esac
     \command return "$1"
 }
@@ -106,7 +127,14 @@ __ucenv_state() {
     \command eval "__ucenv_r=\${$1+\"=\$$1\"}"
     case $__ucenv_r in
     '') __ucenv_r=- ;;
-    *) __ucenv_exported "$1" || __ucenv_r=\~${__ucenv_r#=} ;;
+    *) __ucenv_exported "$1" || __ucenv_unexported ;;
+    esac
+}
+# zsh has MANPATH and the like as empty variables where the environment has none.
+__ucenv_unexported() {
+    case $__ucenv_r${__ucenv_v-} in
+    =scalar*-special) __ucenv_r=- ;;
+    *) __ucenv_r=\~${__ucenv_r#=} ;;
     esac
 }
 
@@ -115,7 +143,7 @@ __ucenv_state() {
 __ucenv_lists() { \command return 1; }
 __ucenv_exported() { :; }
 __ucenv_exports() { __ucenv_names=$__ucenv_known; }
-__ucenv_copies() { __ucenv_names=; }
+__ucenv_names_from() { __ucenv_names=; }
 __ucenv_fixed() { \command return 1; }
 # Noted values stand in variables __ucenv_was_<NAME>; bash, whose listing slows down with each, has an array.
 __ucenv_slots() { __ucenv_open=__ucenv_was_ __ucenv_close=; }
@@ -139,7 +167,7 @@ bash*)
                 case ${!__ucenv_n@a} in *x*) __ucenv_names+=" $__ucenv_n" ;; esac
             done
         }
-        __ucenv_copies() { __ucenv_names="${!__CONDA_SHLVL_@}"; }
+        __ucenv_names_from() { \command eval "__ucenv_names=\"\${!$1@}\""; }
         __ucenv_slots() {
             \command declare -gA __ucenv_was
             __ucenv_open="__ucenv_was[" __ucenv_close="]"
@@ -154,8 +182,14 @@ zsh*)
         \command eval "__ucenv_v=\${(t)$1}"
         case $__ucenv_v in *export*) ;; *) \command return 1 ;; esac
     }
-    __ucenv_exports() { __ucenv_names="${(k)parameters[(R)*export*]}"; }
-    __ucenv_copies() { __ucenv_names="${(k)parameters[(I)__CONDA_SHLVL_*]}"; }
+    __ucenv_exports() {
+        \builtin zmodload zsh/parameter
+        __ucenv_names="${(k)parameters[(R)*export*]}"
+    }
+    __ucenv_names_from() {
+        \builtin zmodload zsh/parameter
+        __ucenv_names="${(k)parameters[(I)$1*]}"
+    }
     # zsh complains about a closed stderr
     __ucenv_fixed() {
         \command eval "__ucenv_v=\${(t)$1}"
@@ -180,7 +214,7 @@ ksh*)
         \command set -- $__ucenv_names
         __ucenv_listed=" $* "
     }
-    __ucenv_copies() { __ucenv_exports; }'
+    __ucenv_names_from() { __ucenv_exports; }'
     ;;
 esac
 
@@ -202,7 +236,7 @@ __ucenv_put() {
         case $1 in PS1) ;; *) \command unset -v "$1" ;; esac
         __ucenv_assign "$1" "${2#?}"
         ;;
-    esac 2>&- || :
+    esac 2>&- || \command :
 }
 __ucenv_assign() { \command eval "$1=\$2"; }
 __ucenv_is_refused() {
@@ -372,7 +406,7 @@ __ucenv_bytes() {
 __ucenv_locale() {
     __ucenv_state LC_ALL
     __ucenv_lang=$__ucenv_r
-    __ucenv_fixed LC_ALL || __ucenv_assign LC_ALL C || :
+    __ucenv_fixed LC_ALL || __ucenv_assign LC_ALL C || \command :
 }
 __ucenv_locale_back() { __ucenv_put LC_ALL "$__ucenv_lang"; }
 
@@ -445,6 +479,8 @@ __ucenv_undo() {
 __ucenv_undo_name() {
     __ucenv_state "$1"
     case $__ucenv_r in "$__ucenv_before") \command return 0 ;; esac
+    # A child has no plain variables.
+    case $__ucenv_r:$__ucenv_given in -:\~*) \command return 0 ;; esac
     case $__ucenv_given in
     '' | "$__ucenv_r")
         __ucenv_put "$1" "$__ucenv_before"
@@ -491,25 +527,29 @@ __ucenv_each() {
     __ucenv_glob "$2" "$3" "$4"
 }
 __ucenv_glob() {
+    __ucenv_state GLOBIGNORE
+    case $__ucenv_r in -) ;; *) \command unset -v GLOBIGNORE ;; esac
+    \command set -- "$@" "$__ucenv_r"
     \command set +f
-    \command set -- "$@" "$1"/*"$2"
+    \command set -- "$1" "$2" "$3" "$4" "$1"/*"$2"
     case $# in
-    [0-4]) ;;
+    [0-5]) ;;
     *)
         __ucenv_locale
-        \command set -- "$1" "$2" "$3" "$1"/*"$2"
+        \command set -- "$1" "$2" "$3" "$4" "$1"/*"$2"
         __ucenv_locale_back
         ;;
     esac
     \command set -f
-    \command test -e "${4-}" || \command return 0
+    case $4 in -) ;; *) __ucenv_put GLOBIGNORE "$4" ;; esac
+    \command test -e "${5-}" || \command return 0
     case $3 in
     down)
-        \command shift 3
+        \command shift 4
         \command set -- '' "$@"
         for __ucenv_file; do \command set -- "$__ucenv_file" "$@"; done
         ;;
-    *) \command shift 3 ;;
+    *) \command shift 4 ;;
     esac
     for __ucenv_file; do
         case $__ucenv_file in '') \command break ;; esac
@@ -542,16 +582,17 @@ __ucenv_source() {
     case $__ucenv_alias in ?) \command alias exit=return ;; esac
     \command set +f
     case $__ucenv_flags in *x*) \command set -x ;; esac
-    __ucenv_failed=0
+    __ucenv_failed=0 __ucenv_inside=1
     \command . "$__ucenv_file" || __ucenv_failed=$?
     case ${ZSH_VERSION-} in ?*) \builtin emulate sh && \builtin setopt local_options ;; esac
     \command set +aeux -f
+    \command unset -v __ucenv_inside
     IFS=$__ucenv_blank
-    case $__ucenv_alias in ?) \command unalias exit || : ;; esac
+    case $__ucenv_alias in ?) \command unalias exit || \command : ;; esac
     case $__ucenv_alias in 2) \command shopt -u expand_aliases ;; esac
     \command return "$__ucenv_failed"
 }
-__ucenv_source_all() { __ucenv_source || :; }
+__ucenv_source_all() { __ucenv_source || \command :; }
 
 # There will be scripts to run. Where the shell cannot list its variables, those to watch are the names that the
 # scripts' text assigns or exports.
@@ -591,7 +632,7 @@ __ucenv_names_in_file() {
 __ucenv_read_state() {
     __ucenv_json=
     __ucenv_object=1
-    __ucenv_each __ucenv_read_json "$1/etc/conda/env_vars.d" '' up || :
+    __ucenv_each __ucenv_read_json "$1/etc/conda/env_vars.d" '' up || \command :
     __ucenv_object=2
     __ucenv_file=$1/conda-meta/state
     if \command test -f "$__ucenv_file"; then __ucenv_read_json; fi
@@ -631,8 +672,9 @@ __ucenv_read_json() {
     done
 }
 __ucenv_state_value() {
-    __ucenv_is_name "$1" || \command return 0
-    case $1 in PATH) \command return 0 ;; esac
+    case $1 in PATH | PS1) \command return 0 ;; esac
+    __ucenv_is_watched "$1" || \command return 0
+    if __ucenv_is_owned "$1"; then \command return 0; fi
     case $__ucenv_failed in
     1)
         __ucenv_undecoded="$__ucenv_undecoded $1"
@@ -744,6 +786,7 @@ __ucenv_note_also() {
         \command eval "$__ucenv_open$__ucenv_n$__ucenv_close=\${$__ucenv_n+=}\${$__ucenv_n-}"
     done
     for __ucenv_n; do
+        __ucenv_is_watched "$__ucenv_n" || \command continue
         __ucenv_state "$__ucenv_n"
         __ucenv_assign "$__ucenv_open$__ucenv_n$__ucenv_close" "${__ucenv_r#-}"
     done
@@ -833,7 +876,7 @@ __ucenv_topmost() {
 
 # Records of levels that conda has left without us are undone where nobody touched what they say, and forgotten.
 __ucenv_forget_stale() {
-    __ucenv_read_level || :
+    __ucenv_read_level || \command :
     while :; do
         __ucenv_topmost
         case $__ucenv_top in '' | 0) \command break ;; esac
@@ -947,7 +990,7 @@ __ucenv_up() {
         __ucenv_open_record "$3" "$1"
         __ucenv_settle record "$3"
         case $__ucenv_undecoded in
-        ?*) __ucenv_say "this shell cannot decode the value that $1 gives:$__ucenv_undecoded; left as before" || : ;;
+        ?*) __ucenv_say "this shell cannot decode the value that $1 gives:$__ucenv_undecoded; left as before" || \command : ;;
         esac
     else
         \command set -- "$1" "$__ucenv_file" "$__ucenv_failed"
@@ -1113,14 +1156,15 @@ __ucenv_find_level() {
     done
 }
 
-# The prefix of environment $1 in __ucenv_prefix.
+# The prefix of environment $1 in __ucenv_prefix; names are looked for in directories $2 (`a:b`).
 __ucenv_find() {
     case $1 in
+    '') __ucenv_say "no environment '': its name is empty" || \command return ;;
     base | root) __ucenv_prefix=$__ucenv_root ;;
     */*)
         case $1 in
         /*) __ucenv_normal "$1" ;;
-        *) __ucenv_normal "$PWD/$1" ;;
+        *) __ucenv_normal "${PWD%/}/$1" ;;
         esac
         __ucenv_prefix=$__ucenv_r
         ;;
@@ -1138,7 +1182,7 @@ __ucenv_find() {
         ;;
     esac
     case $__ucenv_prefix in *:*) __ucenv_say "$__ucenv_prefix has a ':', which PATH cannot hold" || \command return ;; esac
-    if \command test ! -d "$__ucenv_prefix/conda-meta"; then __ucenv_say "no environment at $__ucenv_prefix"; fi
+    if \command test ! -d "$__ucenv_prefix/conda-meta"; then __ucenv_say "no environment $1: $__ucenv_prefix/conda-meta is missing"; fi
 }
 
 __ucenv_usage() {
@@ -1148,14 +1192,15 @@ __ucenv_usage() {
 __ucenv_do_activate() {
     __ucenv_stack= __ucenv_env=
     for __ucenv_v; do
-        case $__ucenv_v:$__ucenv_env in
-        --stack:*) __ucenv_stack=stack ;;
-        --no-stack:*) __ucenv_stack= ;;
-        -*: | *:?*) __ucenv_usage 'activate [--stack] [ENV]' || \command return ;;
-        *) __ucenv_env=$__ucenv_v ;;
+        case $__ucenv_env:$__ucenv_v in
+        *:--stack) __ucenv_stack=stack ;;
+        *:--no-stack) __ucenv_stack= ;;
+        *:-* | ?*:*) __ucenv_usage 'activate [--stack] [ENV]' || \command return ;;
+        *) __ucenv_env==$__ucenv_v ;;
         esac
     done
-    \command set -- "${__ucenv_env:-base}" "$__ucenv_stack"
+    __ucenv_env=${__ucenv_env:-=base}
+    \command set -- "${__ucenv_env#=}" "$__ucenv_stack"
     case ${__UCENV_LEVELS-} in '')
         __ucenv_do_load "$1"
         \command return
@@ -1241,7 +1286,7 @@ __ucenv_do_load() {
         *:-*) __ucenv_usage 'load [--module TOKEN] [ENV]' || \command return ;;
         *)
             case $__ucenv_env in ?*) __ucenv_usage 'load [--module TOKEN] [ENV]' || \command return ;; esac
-            __ucenv_env=$__ucenv_v
+            __ucenv_env==$__ucenv_v
             ;;
         esac
     done
@@ -1262,14 +1307,14 @@ __ucenv_do_load() {
     esac
     case $__ucenv_space in *[:,]*) __ucenv_say "$__ucenv_space has a ':' or ',', which conda cannot take" || \command return ;; esac
     case $__ucenv_env in
-    ?*) __ucenv_find "$__ucenv_env" "$__ucenv_space/envs:$__ucenv_root/envs" || \command return ;;
+    ?*) __ucenv_find "${__ucenv_env#=}" "$__ucenv_space/envs:$__ucenv_root/envs" || \command return ;;
     *) __ucenv_prefix= ;;
     esac
     \command set -- "$__ucenv_prefix" "$__ucenv_root" "$__ucenv_space" "$__ucenv_module"
     if __ucenv_fixed PATH || __ucenv_is_refused; then __ucenv_say 'PATH is readonly' || \command return; fi
     case ${__UCENV_LEVELS-} in ?*) __ucenv_unload || \command return ;; esac
     __ucenv_root=$2 __ucenv_space=$3
-    __ucenv_read_level || :
+    __ucenv_read_level || \command :
     case ${CONDA_PREFIX:+x}$__ucenv_level in [!x]* | x99) __ucenv_level=0 ;; esac
     __ucenv_open_record 0 "$2"
     case $4 in ?*) \command export "__UCENV_TOKEN=$4" ;; esac
@@ -1285,6 +1330,12 @@ __ucenv_do_load() {
             __ucenv_state "$__ucenv_n"
             case $__ucenv_r in -) ;; *) __ucenv_record 0 "$__ucenv_n" "$__ucenv_r" ;; esac
         done
+    done
+    __ucenv_names_from __CONDA_SHLVL_
+    for __ucenv_n in $__ucenv_names; do
+        case $__ucenv_n in __CONDA_SHLVL_*) ;; *) \command continue ;; esac
+        __ucenv_state "$__ucenv_n"
+        __ucenv_record 0 "$__ucenv_n" "$__ucenv_r"
     done
     __ucenv_state PATH
     __ucenv_open_list "$__ucenv_r" PATH
@@ -1303,7 +1354,7 @@ __ucenv_do_load() {
     __ucenv_define_conda
     __ucenv_seal 0 PATH PS1 LD_LIBRARY_PATH MANPATH CONDA_ENVS_PATH CONDA_PKGS_DIRS
     case $1 in ?*)
-        if __ucenv_climb "$1" ''; then :; else
+        if __ucenv_climb "$1" ''; then \command :; else
             __ucenv_unload
             \command return 1
         fi
@@ -1324,13 +1375,13 @@ __ucenv_define_conda() {
     esac
     \command eval 'conda() {
         case ${1-} in
-        activate | deactivate) ucenv_"$@" ;;
+        activate | deactivate) __ucenv_call "$@" ;;
         *) "$CONDA_EXE" "$@" ;;
         esac
     }'
 }
 __ucenv_undefine_conda() {
-    \command unset -f conda __conda_exe __conda_hashr __conda_activate __conda_reactivate || :
+    \command unset -f conda __conda_exe __conda_hashr __conda_activate __conda_reactivate || \command :
     \command unset -v __ucenv_conda
 }
 
@@ -1347,6 +1398,10 @@ __ucenv_unload() {
     __ucenv_down_to "$1"
     __ucenv_forget_levels "$1"
     __ucenv_undo 0
+    __ucenv_names_from __UCENV_
+    for __ucenv_n in $__ucenv_names; do
+        case $__ucenv_n in __UCENV_*) \command unset -v "$__ucenv_n" ;; esac
+    done
     case ${__ucenv_conda-} in 1) __ucenv_undefine_conda ;; esac
 }
 
@@ -1357,7 +1412,7 @@ __ucenv_forget_levels() {
         __ucenv_c=$((__ucenv_c + 1))
         \command unset -v "CONDA_PREFIX_$__ucenv_c" "CONDA_STACKED_$__ucenv_c"
     done
-    __ucenv_copies
+    __ucenv_names_from __CONDA_SHLVL_
     for __ucenv_n in $__ucenv_names; do
         case $__ucenv_n in __CONDA_SHLVL_[0123456789]*_*)
             __ucenv_r=${__ucenv_n#__CONDA_SHLVL_}
@@ -1384,6 +1439,7 @@ __ucenv_do_unload() {
     done
     case $__ucenv_module in
     '' | "${__UCENV_TOKEN-}") ;;
+    next) __ucenv_usage 'unload [--module TOKEN] [--all-names]' || \command return ;;
     *) \command return 0 ;;
     esac
     \command set -- "$__ucenv_token"
@@ -1433,7 +1489,7 @@ __ucenv_forget_dirs() {
 
 # Every exported name with CONDA in it, and say which.
 __ucenv_forget_all_names() {
-    if __ucenv_lists; then :; else
+    if __ucenv_lists; then \command :; else
         __ucenv_say 'this shell cannot list its variables: --all-names did nothing'
         \command return
     fi
@@ -1446,7 +1502,7 @@ __ucenv_forget_all_names() {
             ;;
         esac
     done
-    case $__ucenv_v in ?*) __ucenv_say "unset:$__ucenv_v" || : ;; esac
+    case $__ucenv_v in ?*) __ucenv_say "unset:$__ucenv_v" || \command : ;; esac
 }
 
 # 7 ucenv --------------------------------------------------------------------------------------------------------
@@ -1458,7 +1514,7 @@ ucenv_unload() { __ucenv_call unload "$@"; }
 
 ucenv() {
     case ${1-} in
-    load | activate | deactivate | unload) ucenv_"$@" ;;
+    load | activate | deactivate | unload) __ucenv_call "$@" ;;
     *) __ucenv_program "$@" ;;
     esac
 }
@@ -1484,3 +1540,10 @@ __ucenv_program() {
         \command ucenv "$@"
     fi
 }
+
+case ${__ucenv_flags-} in
+a)
+    \command unset -v __ucenv_flags
+    \command set -a
+    ;;
+esac
