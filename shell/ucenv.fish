@@ -204,7 +204,7 @@ function __ucenv_take -a entry -d 'takes the first entry equal to entry out of t
 end
 
 # What was added leaves the list, entry by entry; what was removed comes back where the first of the added stood.
-function __ucenv_merge -a name before given current -d 'states -> state in __ucenv_result'
+function __ucenv_merge -a name before given current older -d 'states -> state in __ucenv_result'
     __ucenv_split $name $before
     set -l old $__ucenv_list
     __ucenv_split $name $given
@@ -226,8 +226,14 @@ function __ucenv_merge -a name before given current -d 'states -> state in __uce
             set __ucenv_list $__ucenv_front $removed $__ucenv_back
         end
     end
-    test $found = no
-    and set -p __ucenv_list $removed
+    if test $found = no
+        # A venv that was there first has saved a PATH that never had any of it.
+        if test -n "$older"
+            set -g __ucenv_result $current
+            return
+        end
+        set -p __ucenv_list $removed
+    end
     __ucenv_list_state $name $before $current
 end
 
@@ -308,33 +314,42 @@ function __ucenv_denormalise -a before
     end
 end
 
-# Entries that the record below gave are not this prefix's to take along.
+# Entries that a record below gave are not this prefix's to take along, nor is condabin, nor the environment that is
+# active now: it may lie under the root, whose `base` was on top of it.
 function __ucenv_take_prefix -a prefix -d 'takes the entries at or under a prefix out of lists (the search paths)'
     test -n "$prefix"
     or return 0
     __ucenv_levels 0
-    set -l record $__ucenv_result[1]
+    set -l records $__ucenv_result
+    set -l next
+    if test -n "$CONDA_PREFIX"; and __ucenv_is_under $CONDA_PREFIX $prefix; and test "x$CONDA_PREFIX" != "x$prefix"
+        set next $CONDA_PREFIX
+    end
     set -l __ucenv_lists $argv[2..-1]
     set -q __ucenv_lists[1]
     or set __ucenv_lists PATH LD_LIBRARY_PATH MANPATH
     for __ucenv_name in $__ucenv_lists
         set -q $__ucenv_name
         or continue
-        set -l __ucenv_given "__UCENV_$record""G_$__ucenv_name"
-        set -l safe
-        if set -q $__ucenv_given
+        set -l safe $prefix/condabin
+        for record in $records
+            set -l __ucenv_given __UCENV_{$record}G_$__ucenv_name
+            set -q $__ucenv_given
+            or continue
             __ucenv_split $__ucenv_name "$$__ucenv_given"
-            set safe $__ucenv_list
+            set -a safe $__ucenv_list
+            break
         end
         __ucenv_state $__ucenv_name
         set -l state $__ucenv_result
         __ucenv_split $__ucenv_name $state
         set -l left
         for entry in $__ucenv_list
-            if __ucenv_is_under "$entry" $prefix; and not builtin contains -- "$entry" $safe
-                continue
+            if not __ucenv_is_under "$entry" $prefix; or builtin contains -- "$entry" $safe
+                set -a left "$entry"
+            else if set -q next[1]; and __ucenv_is_under "$entry" $next
+                set -a left "$entry"
             end
-            set -a left "$entry"
         end
         test "x$left" = "x$__ucenv_list"
         and continue
@@ -545,7 +560,10 @@ function __ucenv_undo -a level name __ucenv_target -d 'undoes one recorded name 
     else if string match -q '~*' -- $given; and test "$current" = -
         # A shell variable of the parent's, never ours to see.
     else if __ucenv_is_list $name
-        __ucenv_merge $name $before $given $current
+        set -l older
+        test $__ucenv_target != $name
+        and set older yes
+        __ucenv_merge $name $before $given $current $older
         __ucenv_put $__ucenv_target $__ucenv_result
     else
         builtin contains -- $name $__ucenv_conflicts
@@ -1342,6 +1360,8 @@ end
 function __ucenv_find_least -d 'the level of the load, in __ucenv_least'
     set -g __ucenv_least 0
     __ucenv_find '\A=(?<__ucenv_found>0|[1-9][0-9]?)\z' "$__UCENV_0_CONDA_SHLVL"
+    and string match -rq '(?s)\A=.' -- "$__UCENV_0_CONDA_PREFIX"
+    and test $__ucenv_found -lt 99
     and set __ucenv_least $__ucenv_found
 end
 
@@ -1408,7 +1428,7 @@ function __ucenv_load_env -a token stack
     end
     # Where conda was used before, it may have left saved values that an activation of ours would overwrite.
     if set -q CONDA_SHLVL
-        __ucenv_saved_names $__ucenv_at
+        __ucenv_saved_names 0
         set -a names $__ucenv_result
     end
     set -l lists PATH LD_LIBRARY_PATH MANPATH CONDA_ENVS_PATH CONDA_PKGS_DIRS PS1
@@ -1432,10 +1452,11 @@ function __ucenv_load_env -a token stack
     set -gx _CE_CONDA ''
     set -gx _CONDA_EXE $root/bin/conda
     set -gx _CONDA_ROOT $root
-    __ucenv_is_level "$CONDA_SHLVL"
-    or set -gx CONDA_SHLVL 0
     __ucenv_given 0 $lists
+    # A level without a prefix, or without one above it, is none: the load starts at 0.
     __ucenv_find_least
+    set __ucenv_at $__ucenv_least
+    set -gx CONDA_SHLVL $__ucenv_at
     __ucenv_define_conda
     test -z "$prefix"
     and return 0
@@ -1544,6 +1565,8 @@ function __ucenv_unload_foreign
     __ucenv_lower_to 0
     __ucenv_take_prefix "$CONDA_PREFIX"
     __ucenv_take_prefix $root
+    test -n "$root"
+    and __ucenv_take_prefix $root/condabin
     __ucenv_space
     and set -l space $__ucenv_result
     or set -l space
