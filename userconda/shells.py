@@ -116,8 +116,8 @@ def source_command(shell: str, hook: str, conda_root: str | None) -> str:
 
 def root_for_hook(shell: str, hook: str, conda_root: str | None) -> str | None:
     """The conda root, where the hook has to be told: it lies elsewhere, or a shell that reads the same startup file
-    ($ENV, ~/.profile) cannot know where a file lies that it sources."""
-    knows = shell in ("bash", "zsh", *FISH)
+    ($ENV, ~/.profile) cannot know where a file lies that it sources. In tcsh the hook knows by /proc."""
+    knows = shell in ("bash", "zsh", *FISH) or (shell in CSH and os.path.exists("/proc/self/fd"))
     return None if conda_root is None or (knows and hook.startswith(os.path.join(conda_root, ""))) else conda_root
 
 
