@@ -1360,7 +1360,6 @@ end
 function __ucenv_find_least -d 'the level of the load, in __ucenv_least'
     set -g __ucenv_least 0
     __ucenv_find '\A=(?<__ucenv_found>0|[1-9][0-9]?)\z' "$__UCENV_0_CONDA_SHLVL"
-    and string match -rq '(?s)\A=.' -- "$__UCENV_0_CONDA_PREFIX"
     and test $__ucenv_found -lt 99
     and set __ucenv_least $__ucenv_found
 end
@@ -1453,7 +1452,7 @@ function __ucenv_load_env -a token stack
     set -gx _CONDA_EXE $root/bin/conda
     set -gx _CONDA_ROOT $root
     __ucenv_given 0 $lists
-    # A level without a prefix, or without one above it, is none: the load starts at 0.
+    # What is no level, or has none above it, is as good as none: the load starts at 0.
     __ucenv_find_least
     set __ucenv_at $__ucenv_least
     set -gx CONDA_SHLVL $__ucenv_at
