@@ -91,7 +91,7 @@ __ucenv_call() {
         __ucenv_modifier __ucenv_module __ucenv_n __ucenv_names __ucenv_noted __ucenv_object __ucenv_old \
         __ucenv_open __ucenv_prefix __ucenv_put __ucenv_r __ucenv_root __ucenv_s __ucenv_scripts __ucenv_section \
         __ucenv_shopt __ucenv_space __ucenv_stack __ucenv_status __ucenv_text __ucenv_token __ucenv_top \
-        __ucenv_undecoded __ucenv_v
+        __ucenv_undecoded __ucenv_user_exit __ucenv_v
     case $3 in
     =*) IFS=${3#=} ;;
     *) \command unset -v IFS ;;
@@ -127,21 +127,14 @@ __ucenv_state() {
     \command eval "__ucenv_r=\${$1+\"=\$$1\"}"
     case $__ucenv_r in
     '') __ucenv_r=- ;;
-    *) __ucenv_exported "$1" || __ucenv_unexported ;;
-    esac
-}
-# zsh has MANPATH and the like as empty variables where the environment has none.
-__ucenv_unexported() {
-    case $__ucenv_r${__ucenv_v-} in
-    =scalar*-special) __ucenv_r=- ;;
-    *) __ucenv_r=\~${__ucenv_r#=} ;;
+    *) __ucenv_exported "$1" || __ucenv_r=\~${__ucenv_r#=} ;;
     esac
 }
 
 # __ucenv_exported: whether variable $1, which is set, is exported. __ucenv_exports: the names of all that are.
 # __ucenv_fixed: whether $1 is readonly, where trying would not do. A shell that cannot list says yes, none and no.
 __ucenv_lists() { \command return 1; }
-__ucenv_exported() { :; }
+__ucenv_exported() { \command :; }
 __ucenv_exports() { __ucenv_names=$__ucenv_known; }
 __ucenv_names_from() { __ucenv_names=; }
 __ucenv_fixed() { \command return 1; }
@@ -152,7 +145,7 @@ bash*)
     case $BASH_VERSION in
     4.[4-9]* | [5-9].* | [1-9][0-9]*)
         \command eval '
-        __ucenv_lists() { :; }
+        __ucenv_lists() { \command :; }
         __ucenv_exported() {
             \command eval "__ucenv_v=\${$1@a}"
             case $__ucenv_v in *x*) ;; *) \command return 1 ;; esac
@@ -177,18 +170,34 @@ bash*)
     ;;
 zsh*)
     \builtin eval '
-    __ucenv_lists() { :; }
+    __ucenv_lists() { \command :; }
     __ucenv_exported() {
         \command eval "__ucenv_v=\${(t)$1}"
         case $__ucenv_v in *export*) ;; *) \command return 1 ;; esac
     }
     __ucenv_exports() {
-        \builtin zmodload zsh/parameter
+        __ucenv_parameters
         __ucenv_names="${(k)parameters[(R)*export*]}"
+        __ucenv_parameters
     }
     __ucenv_names_from() {
-        \builtin zmodload zsh/parameter
+        __ucenv_parameters
         __ucenv_names="${(k)parameters[(I)$1*]}"
+        __ucenv_parameters
+    }
+    # A zsh that was started as sh does not load them by itself.
+    __ucenv_parameters() {
+        case ${__ucenv_c-}${parameters+x} in
+        loadedx)
+            \builtin zmodload -F zsh/parameter -p:parameters
+            __ucenv_c=
+            ;;
+        x | ?*x) ;;
+        *)
+            \builtin zmodload -F zsh/parameter p:parameters
+            __ucenv_c=loaded
+            ;;
+        esac
     }
     # zsh complains about a closed stderr
     __ucenv_fixed() {
@@ -199,7 +208,7 @@ zsh*)
 ksh*)
     # Listing costs a file in mksh, and what the list does not know yet is ours, which we export.
     \command eval '
-    __ucenv_lists() { :; }
+    __ucenv_lists() { \command :; }
     __ucenv_exported() {
         case ${__ucenv_listed-} in "")
             __ucenv_listed=${ \command typeset +x; }
@@ -233,12 +242,23 @@ __ucenv_put() {
         esac
         ;;
     *)
-        case $1 in PS1) ;; *) \command unset -v "$1" ;; esac
-        __ucenv_assign "$1" "${2#?}"
+        case $1 in
+        PS1) __ucenv_assign PS1 "${2#?}" ;;
+        *) __ucenv_assign_plain "$1" "${2#?}" ;;
+        esac
         ;;
     esac 2>&- || \command :
 }
 __ucenv_assign() { \command eval "$1=\$2"; }
+__ucenv_assign_plain() {
+    case ${ZSH_VERSION-} in
+    ?*) \builtin typeset -g +x "$1=$2" ;;
+    *)
+        \command unset -v "$1"
+        __ucenv_assign "$1" "$2"
+        ;;
+    esac
+}
 __ucenv_is_refused() {
     case ${PATH+x} in
     x) if __ucenv_assign PATH "$PATH"; then \command return 1; fi ;;
@@ -294,7 +314,7 @@ __ucenv_merge() {
     __ucenv_v=${__ucenv_list#?}
     __ucenv_open_list "$2" "$4"
     \command set -- "$1" "$2" "$4"
-    while :; do
+    while \command :; do
         case $__ucenv_v in '') \command break ;; esac
         __ucenv_r=${__ucenv_v%%"$__ucenv_s"*}
         __ucenv_v=${__ucenv_v#*"$__ucenv_s"}
@@ -316,7 +336,7 @@ __ucenv_merge() {
 __ucenv_take_under() {
     __ucenv_v=${__ucenv_list#?}
     __ucenv_list=$__ucenv_s
-    while :; do
+    while \command :; do
         case $__ucenv_v in '') \command break ;; esac
         __ucenv_r=${__ucenv_v%%"$__ucenv_s"*}
         __ucenv_v=${__ucenv_v#*"$__ucenv_s"}
@@ -344,7 +364,7 @@ __ucenv_normal() {
     esac
     \command set -- "$1/" "$__ucenv_stack"
     __ucenv_stack=
-    while :; do
+    while \command :; do
         case $1 in '') \command break ;; esac
         __ucenv_r=${1%%/*}
         \command set -- "${1#*/}" "$2"
@@ -369,7 +389,7 @@ __ucenv_as_before() {
     __ucenv_v=${__ucenv_list#?}
     \command set -- "$1" "$__ucenv_list"
     __ucenv_list=:
-    while :; do
+    while \command :; do
         case $__ucenv_v in '') \command break ;; esac
         __ucenv_normal "${__ucenv_v%%:*}"
         __ucenv_v=${__ucenv_v#*:}
@@ -570,21 +590,37 @@ __ucenv_read() {
 
 # Run script __ucenv_file. `exit` at its top level ends the script, not the shell: it reads `return` there.
 __ucenv_source() {
-    __ucenv_alias=
-    \command alias exit >/dev/null 2>&1 || __ucenv_alias=1
-    case $__ucenv_alias:${BASH_VERSION:+$BASHOPTS:} in
-    1: | 1:*expand_aliases:*) ;;
-    1:*)
-        \command shopt -s expand_aliases
-        __ucenv_alias=2
+    case ${__ucenv_user_exit-} in '')
+        __ucenv_user_exit=no
+        if \command alias exit >/dev/null 2>&1; then __ucenv_user_exit=yes; fi
+        ;;
+    esac
+    case $__ucenv_user_exit in
+    yes) __ucenv_alias= ;;
+    *) __ucenv_alias=1 ;;
+    esac
+    case $__ucenv_alias${BASH_VERSION:+bash} in
+    1bash)
+        if \command shopt -q expand_aliases; then \command :; else
+            \command shopt -s expand_aliases
+            __ucenv_alias=2
+        fi
         ;;
     esac
     case $__ucenv_alias in ?) \command alias exit=return ;; esac
     \command set +f
     case $__ucenv_flags in *x*) \command set -x ;; esac
     __ucenv_failed=0 __ucenv_inside=1
-    \command . "$__ucenv_file" || __ucenv_failed=$?
-    case ${ZSH_VERSION-} in ?*) \builtin emulate sh && \builtin setopt local_options ;; esac
+    case ${ZSH_VERSION-} in
+    ?*)
+        # else a failing special builtin would end zsh
+        \builtin unsetopt posix_builtins
+        \builtin . "$__ucenv_file" || __ucenv_failed=$?
+        \builtin emulate sh
+        \builtin setopt local_options
+        ;;
+    *) \command . "$__ucenv_file" || __ucenv_failed=$? ;;
+    esac
     \command set +aeux -f
     \command unset -v __ucenv_inside
     IFS=$__ucenv_blank
@@ -603,7 +639,7 @@ __ucenv_expect() {
 __ucenv_names_in_file() {
     __ucenv_read "$__ucenv_file"
     __ucenv_v=$__ucenv_text
-    while :; do
+    while \command :; do
         case $__ucenv_v in *=*) ;; *) \command break ;; esac
         __ucenv_r=${__ucenv_v%%=*}
         __ucenv_v=${__ucenv_v#*=}
@@ -611,7 +647,7 @@ __ucenv_names_in_file() {
         __ucenv_r=${__ucenv_r##*[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_]}
         case " $__ucenv_known " in *" $__ucenv_r "*) ;; *) __ucenv_known="$__ucenv_known $__ucenv_r" ;; esac
     done
-    while :; do
+    while \command :; do
         case $__ucenv_text in '') \command break ;; esac
         __ucenv_line=${__ucenv_text%%"
 "*}
@@ -645,7 +681,7 @@ __ucenv_forget_state() {
 __ucenv_read_json() {
     __ucenv_read "$__ucenv_file"
     __ucenv_depth=0 __ucenv_key= __ucenv_section=
-    while :; do
+    while \command :; do
         __ucenv_text=${__ucenv_text#"${__ucenv_text%%[\"\{\}\[\],]*}"}
         case $__ucenv_text in '') \command break ;; esac
         __ucenv_r=${__ucenv_text%"${__ucenv_text#?}"}
@@ -688,7 +724,7 @@ __ucenv_state_value() {
 # The string that __ucenv_text continues with, in __ucenv_v; __ucenv_failed is 1 where this shell cannot decode it.
 __ucenv_json_string() {
     __ucenv_v= __ucenv_failed=
-    while :; do
+    while \command :; do
         __ucenv_r=${__ucenv_text%%[\"\\]*}
         __ucenv_v=$__ucenv_v$__ucenv_r
         __ucenv_text=${__ucenv_text#"$__ucenv_r"}
@@ -877,7 +913,7 @@ __ucenv_topmost() {
 # Records of levels that conda has left without us are undone where nobody touched what they say, and forgotten.
 __ucenv_forget_stale() {
     __ucenv_read_level || \command :
-    while :; do
+    while \command :; do
         __ucenv_topmost
         case $__ucenv_top in '' | 0) \command break ;; esac
         __ucenv_prefix_of "$__ucenv_top"
@@ -1015,6 +1051,7 @@ __ucenv_down() {
     \command set -- "$1" "$2" "$3" "$__ucenv_names"
     __ucenv_undo "$__ucenv_level"
     __ucenv_own_below "$2"
+    __ucenv_forget_copies "$1" "$4"
     __ucenv_note_also $4
     case $__ucenv_below:$3 in
     0:* | *:?*) ;;
@@ -1022,6 +1059,21 @@ __ucenv_down() {
     esac
     __ucenv_settle revert
     __ucenv_level=$__ucenv_below
+}
+
+# The copies that an activation keeps, as conda does, of what state variables of prefix $1 overwrote. Another shell that
+# made them may have no record of them: $2 are the names it recorded.
+__ucenv_forget_copies() {
+    if \command test -f "$1/conda-meta/state"; then
+        __ucenv_read_state "$1"
+        __ucenv_forget_state
+        for __ucenv_n in $__ucenv_json; do
+            case " $2 " in
+            *" __CONDA_SHLVL_${__ucenv_below}_$__ucenv_n "*) ;;
+            *) \command unset -v "__CONDA_SHLVL_${__ucenv_below}_$__ucenv_n" ;;
+            esac
+        done
+    fi
 }
 
 # Conda's variables for the level below, whose prefix is $1.
@@ -1149,7 +1201,7 @@ __ucenv_find_level() {
     __ucenv_read_level && \command return 0
     __ucenv_broken="CONDA_SHLVL is no level"
     case ${CONDA_PREFIX-} in '') \command return 0 ;; esac
-    while :; do
+    while \command :; do
         __ucenv_level=$((__ucenv_level + 1))
         \command eval "__ucenv_r=\${CONDA_PREFIX_$__ucenv_level-}"
         case $__ucenv_r in '') \command break ;; esac
@@ -1171,7 +1223,7 @@ __ucenv_find() {
     *)
         __ucenv_open_list "=$2" PATH
         __ucenv_v=${__ucenv_list#:}$__ucenv_root/envs:
-        while :; do
+        while \command :; do
             case $__ucenv_v in '') __ucenv_say "no environment $1 in $2" || \command return ;; esac
             __ucenv_prefix=${__ucenv_v%%:*}/$1
             __ucenv_v=${__ucenv_v#*:}
@@ -1364,7 +1416,7 @@ __ucenv_do_load() {
 
 # `conda`, where the user has none: conda's own, or where conda's file cannot be read by this shell, ours.
 __ucenv_define_conda() {
-    PATH=/dev/null \command -v conda >/dev/null 2>&1 && \command return 0
+    __ucenv_has_conda && \command return 0
     __ucenv_conda=1
     case ${KSH_VERSION+ksh} in '')
         if \command test -r "$__ucenv_root/etc/profile.d/conda.sh"; then
@@ -1380,6 +1432,13 @@ __ucenv_define_conda() {
         esac
     }'
 }
+# Is `conda` a function or an alias? ksh93 looks into every directory of PATH whenever PATH is set, so it is asked otherwise.
+__ucenv_has_conda() {
+    case ${KSH_VERSION+ksh} in
+    ksh) \command alias conda || \command typeset -f conda ;;
+    *) PATH=/dev/null \command -v conda ;;
+    esac >/dev/null 2>&1
+}
 __ucenv_undefine_conda() {
     \command unset -f conda __conda_exe __conda_hashr __conda_activate __conda_reactivate || \command :
     \command unset -v __ucenv_conda
@@ -1390,9 +1449,11 @@ __ucenv_unload() {
     __ucenv_active_root
     __ucenv_forget_stale
     __ucenv_find_level
+    # The level before the load: 0 where conda's variables were broken, as the load took it.
     \command set -- "${__UCENV_0_CONDA_SHLVL-}"
-    case $1 in
-    =[0123456789] | =[123456789][0123456789]) \command set -- "${1#=}" ;;
+    case ${__UCENV_0_CONDA_PREFIX-}:$1 in
+    =:* | -:* | :* | *:=99) \command set -- 0 ;;
+    *:=[0123456789] | *:=[123456789][0123456789]) \command set -- "${1#=}" ;;
     *) \command set -- 0 ;;
     esac
     __ucenv_down_to "$1"
