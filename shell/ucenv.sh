@@ -323,16 +323,17 @@ __ucenv_merge() {
     # Left over is what the step took out: it goes back where the first that it added stands.
     __ucenv_put=${__ucenv_list#?}
     __ucenv_open_list "$1" "$3"
-    __ucenv_v=$2
+    __ucenv_v=$2 __ucenv_c=$3
     \command shift 3
     for __ucenv_r; do
         if __ucenv_replace "$__ucenv_r" "$__ucenv_put"; then __ucenv_put=; fi
     done
-    __ucenv_list=$__ucenv_s$__ucenv_put${__ucenv_list#?}
+    # A venv that is older than the level has none of the added entries.
+    case $__ucenv_c in _OLD_VIRTUAL_PATH) ;; *) __ucenv_list=$__ucenv_s$__ucenv_put${__ucenv_list#?} ;; esac
     __ucenv_close_list "$__ucenv_v"
 }
 
-# Take entries at or under directory $1 out of the list, but for those in list $2 (`:a:b:`).
+# Take entries at or under directory $1 out of the list, but for those in list $2 (`:a:b:`) and of the active prefix.
 __ucenv_take_under() {
     __ucenv_v=${__ucenv_list#?}
     __ucenv_list=$__ucenv_s
@@ -341,6 +342,7 @@ __ucenv_take_under() {
         __ucenv_r=${__ucenv_v%%"$__ucenv_s"*}
         __ucenv_v=${__ucenv_v#*"$__ucenv_s"}
         case $__ucenv_r in
+        "${CONDA_PREFIX:-/dev/null}"/*) ;;
         "$1" | "$1"/*) case $2 in *"$__ucenv_s$__ucenv_r$__ucenv_s"*) ;; *) \command continue ;; esac ;;
         esac
         __ucenv_list=$__ucenv_list$__ucenv_r$__ucenv_s
@@ -512,7 +514,7 @@ __ucenv_undo_name() {
     *:PS1) __ucenv_undo_prompt "$1" "$3" ;;
     *:*PATH | *:*DIRS)
         \command set -- "$1" "$2" "$3" "${__ucenv_r%"${__ucenv_r#?}"}"
-        __ucenv_merge "$__ucenv_r" "$__ucenv_before" "$__ucenv_given" "$2"
+        __ucenv_merge "$__ucenv_r" "$__ucenv_before" "$__ucenv_given" "$1"
         case $2:$3 in PATH:0) __ucenv_as_before "$__ucenv_r" "$__ucenv_before" ;; esac
         case $4$__ucenv_r in
         \~=*) __ucenv_put "$1" "~${__ucenv_r#=}" ;;
@@ -992,8 +994,8 @@ __ucenv_up() {
     __ucenv_old=${CONDA_PREFIX-}
     __ucenv_modifier=${CONDA_PROMPT_MODIFIER-}
     __ucenv_known= __ucenv_scripts= __ucenv_undecoded=
-    case $__ucenv_level:$2 in
-    0:* | *:stack) \command set -- "$1" '' "$((__ucenv_level + 1))" "$2" ;;
+    case $__ucenv_level:$2:$__ucenv_old in
+    0:* | *:stack:* | *:) \command set -- "$1" '' "$((__ucenv_level + 1))" "$2" ;;
     *)
         \command set -- "$1" "$__ucenv_old" "$((__ucenv_level + 1))" ''
         __ucenv_each __ucenv_expect "$2/etc/conda/deactivate.d" .sh up
@@ -1006,7 +1008,7 @@ __ucenv_up() {
         "CONDA_PREFIX_$__ucenv_level" "CONDA_STACKED_$3" $__ucenv_known
     case $2 in ?*) __ucenv_each __ucenv_source_all "$2/etc/conda/deactivate.d" .sh down ;; esac
     __ucenv_swap_path "$2" "$1"
-    case $__ucenv_level in 0) ;; *) \command export "CONDA_PREFIX_$__ucenv_level=$__ucenv_old" ;; esac
+    case $__ucenv_level:$__ucenv_old in 0:* | *:) ;; *) \command export "CONDA_PREFIX_$__ucenv_level=$__ucenv_old" ;; esac
     case $4 in stack) \command export "CONDA_STACKED_$3=true" ;; esac
     case $__ucenv_level:$__ucenv_modifier:${CONDA_CHANGEPS1-} in
     [!0]*::* | *:[Ff] | *:[Ff][Aa][Ll][Ss][Ee] | *:[Nn] | *:[Nn][Oo] | *:[Oo][Ff][Ff] | *:0) __ucenv_own "$1" "$3" '' ;;
@@ -1043,7 +1045,7 @@ __ucenv_down() {
     \command eval "__ucenv_v=\${CONDA_PREFIX_$__ucenv_below-} __ucenv_r=\${CONDA_STACKED_$__ucenv_level-}"
     \command set -- "$CONDA_PREFIX" "$__ucenv_v" "$__ucenv_r"
     __ucenv_each __ucenv_expect "$1/etc/conda/deactivate.d" .sh up
-    case $__ucenv_below:$3 in 0:* | *:?*) ;; *) __ucenv_each __ucenv_expect "$2/etc/conda/activate.d" .sh up ;; esac
+    case $2:$3 in ?*:) __ucenv_each __ucenv_expect "$2/etc/conda/activate.d" .sh up ;; esac
     __ucenv_note PATH PS1
     __ucenv_each __ucenv_source_all "$1/etc/conda/deactivate.d" .sh down
     __ucenv_settle half
@@ -1053,10 +1055,7 @@ __ucenv_down() {
     __ucenv_own_below "$2"
     __ucenv_forget_copies "$1" "$4"
     __ucenv_note_also $4
-    case $__ucenv_below:$3 in
-    0:* | *:?*) ;;
-    *) __ucenv_each __ucenv_source_all "$2/etc/conda/activate.d" .sh up ;;
-    esac
+    case $2:$3 in ?*:) __ucenv_each __ucenv_source_all "$2/etc/conda/activate.d" .sh up ;; esac
     __ucenv_settle revert
     __ucenv_level=$__ucenv_below
 }
@@ -1079,10 +1078,10 @@ __ucenv_forget_copies() {
 # Conda's variables for the level below, whose prefix is $1.
 __ucenv_own_below() {
     \command unset -v "CONDA_STACKED_$__ucenv_level" "CONDA_PREFIX_$__ucenv_below"
-    case $__ucenv_below in
-    0)
+    case $1 in
+    '')
         \command unset -v CONDA_PREFIX CONDA_DEFAULT_ENV CONDA_PROMPT_MODIFIER
-        \command export CONDA_SHLVL=0
+        \command export "CONDA_SHLVL=$__ucenv_below"
         ;;
     *) __ucenv_own "$1" "$__ucenv_below" "$__ucenv_modifier" ;;
     esac
@@ -1367,7 +1366,7 @@ __ucenv_do_load() {
     case ${__UCENV_LEVELS-} in ?*) __ucenv_unload || \command return ;; esac
     __ucenv_root=$2 __ucenv_space=$3
     __ucenv_read_level || \command :
-    case ${CONDA_PREFIX:+x}$__ucenv_level in [!x]* | x99) __ucenv_level=0 ;; esac
+    case $__ucenv_level in 99) __ucenv_level=0 ;; esac
     __ucenv_open_record 0 "$2"
     case $4 in ?*) \command export "__UCENV_TOKEN=$4" ;; esac
     for __ucenv_n in CONDA_EXE CONDA_PYTHON_EXE CONDA_SHLVL CONDA_PREFIX CONDA_DEFAULT_ENV CONDA_PROMPT_MODIFIER _CE_M \
@@ -1449,11 +1448,11 @@ __ucenv_unload() {
     __ucenv_active_root
     __ucenv_forget_stale
     __ucenv_find_level
-    # The level before the load: 0 where conda's variables were broken, as the load took it.
+    # The level before the load: 0 where it was broken, as the load took it.
     \command set -- "${__UCENV_0_CONDA_SHLVL-}"
-    case ${__UCENV_0_CONDA_PREFIX-}:$1 in
-    =:* | -:* | :* | *:=99) \command set -- 0 ;;
-    *:=[0123456789] | *:=[123456789][0123456789]) \command set -- "${1#=}" ;;
+    case $1 in
+    =99) \command set -- 0 ;;
+    =[0123456789] | =[123456789][0123456789]) \command set -- "${1#=}" ;;
     *) \command set -- 0 ;;
     esac
     __ucenv_down_to "$1"
