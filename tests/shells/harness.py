@@ -3,8 +3,8 @@
     outcome = run(shell, [SOURCE, Look("before"), ucenv("load", "mine"), ucenv("unload"), Look("after")], site.start)
     assert outcome.changes("before", "after") == {}
 
-All steps of a run are one process. After each the status is noted, and how much had been printed. `Look` has an external
-program print the environment, so what is seen is what a job's programs would get, and the shell's builtins print the rest.
+All steps of a run are one process. After each the status is noted, and how much had been printed. `Look` has an
+external program print the environment, so what is seen is what a job's programs would get; builtins print the rest.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STAT = shutil.which("stat", path="/usr/bin:/bin") or "/usr/bin/stat"
 Environment = Mapping[str, str]
 
 _UNSTEADY = {
-    # of the environment: the name of the program that is started, and what ksh93 sets when a command asks for its dialect
+    # of the environment: the name of the program that is started, and what ksh93 sets when a command wants it
     *("_", "_AST_FEATURES"),
     # of the shell's variables: what the harness and the shell itself set at every command
     *("t_status", "status", "pipestatus", "PIPESTATUS", "OLDPWD", "history", "hist", "argv"),
@@ -42,7 +42,7 @@ _VARIABLE = re.compile(r"^(?:typeset |declare )?(?:-\S+ )*([A-Za-z_]\w*)(?:[=\t 
 
 @dataclass(frozen=True)
 class View:
-    """What `Look` saw: the environment that a program gets, and the shell's own state, each aspect as its builtin prints it."""
+    """What `Look` saw: the environment that a program gets, and the shell's own state as its builtins print it."""
 
     environment: dict[str, str]
     aspects: dict[str, str]
@@ -117,7 +117,7 @@ class Look(Step):
 
 @dataclass(frozen=True)
 class Child(Step):
-    """Another shell, that this one starts. Its looks are among the outcome's; `environment` is added to what it inherits."""
+    """Another shell, that this one starts. Its looks are among the outcome's."""
 
     shell: Dialect
     steps: Sequence[Step]
@@ -203,10 +203,10 @@ class Outcome:
         return changes(self[before].environment, self[after].environment)
 
     def state_changes(self, before: str, after: str) -> dict[str, tuple[str, str]]:
-        """Aspects of the shell itself that differ: options, IFS, traps, directory, umask, prompt, aliases, functions."""
+        """Aspects of the shell itself that differ: options, IFS, traps, umask, prompt, aliases, functions."""
         first, second = self[before], self[after]
         found = {
-            aspect: (first.aspects[aspect], second.aspects[aspect])
+            aspect: _lines_that_differ(first.aspects[aspect], second.aspects[aspect])
             for aspect in first.aspects
             if aspect != "variables" and first.aspects[aspect] != second.aspects[aspect]
         }
@@ -230,6 +230,13 @@ class Outcome:
     def story(self) -> str:
         lines = [f"{done.step!r}: {done.status} {done.stdout!r} {done.stderr!r}" for done in self.steps]
         return "\n".join([*lines, f"exit {self.returncode}"])
+
+
+def _lines_that_differ(first: str, second: str) -> tuple[str, str]:
+    """In a long list only those, else both texts."""
+    a, b = first.splitlines(), second.splitlines()
+    lost, new = [line for line in a if line not in b], [line for line in b if line not in a]
+    return ("\n".join(lost), "\n".join(new)) if len(a) > 3 and (lost or new) else (first, second)
 
 
 def changes(before: Environment, after: Environment) -> dict[str, tuple[str | None, str | None]]:
@@ -281,7 +288,7 @@ def run(
                 **popen,
             )
         printed = out.read_bytes(), err.read_bytes()
-        outcome = Outcome(
+        return Outcome(
             _steps_done(steps, place, printed),
             {
                 directory.name: _view(directory)
@@ -290,9 +297,9 @@ def run(
             },
             done.returncode,
             os.fsdecode(script.read_bytes()),
-            *map(os.fsdecode, printed),
+            os.fsdecode(printed[0]),
+            os.fsdecode(printed[1]),
         )
-    return outcome
 
 
 def _steps_done(steps: Sequence[Step], place: Place, printed: tuple[bytes, bytes]) -> list[Done]:

@@ -1,7 +1,7 @@
 """A small conda root, a user's space and environments with scripts in every shell's language.
 
-`bin/conda` is a program that notes that it was called: the hooks must never do so themselves. `conda.sh` has the functions
-and the exports that conda 26's has; where UCENV_TEST_CONDA names a conda, its own text is used.
+`bin/conda` is a program that notes that it was called: the hooks must never do so themselves. `conda.sh` has the
+functions and the exports that conda 26's has; where UCENV_TEST_CONDA names a conda, its own text is used.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def unsets(name: str) -> Script:
 def prepends(name: str, entry: str) -> Script:
     return Script(
         f'export {name}="{entry}${{{name}:+:${name}}}"\n',
-        f'if ( $?{name} ) then\n  setenv {name} "{entry}:${name}"\nelse\n  setenv {name} "{entry}"\nendif\n',
-        f'if set -q {name}; set -gx {name} "{entry}:"(string join : -- ${name}); else; set -gx {name} "{entry}"; end\n',
+        f'if ( $?{name} ) then\n  setenv {name} "{entry}":${{{name}:q}}\nelse\n  setenv {name} "{entry}"\nendif\n',
+        f'if set -q {name}; set -gx {name} "{entry}:${name}"; else; set -gx {name} "{entry}"; end\n',
     )
 
 

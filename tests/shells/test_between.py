@@ -1,7 +1,8 @@
-"""What happens between load and unload: the user's changes stay, other tools' entries stay, conda works, modules swap."""
+"""Between load and unload: the user's changes stay, other tools' entries stay, conda works, modules swap."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def around(site: Site, *steps: Step, first: tuple[Step, ...] = ()) -> list[Step]
     return [*first, Look("before"), source_hook(site.hooks), Look("sourced"), *steps, Look("after")]
 
 
-def assert_only(outcome: Outcome, expected: dict[str, tuple[str | None, str | None]]) -> None:
+def assert_only(outcome: Outcome, expected: Mapping[str, tuple[str | None, str | None]]) -> None:
     assert outcome.noise() == [], outcome.story()
     assert outcome.changes("before", "after") == expected
 
@@ -336,7 +337,7 @@ def test_an_alias_conda_stays(shell: Dialect, site: Site) -> None:
 
 
 def test_modules_swap_as_lmod_orders_it(shell: Dialect, site: Site) -> None:
-    """On family replacement Lmod prints load B, unload A, unload B, load B; an unload with another token does nothing."""
+    """On family replacement Lmod prints load B, unload A, unload B, load B; the token tells which unload counts."""
     steps = around(
         site,
         function("ucenv_load", "--module", "A/1", "hooks"),
@@ -399,7 +400,7 @@ def test_an_unload_of_a_module_leaves_someone_elses_conda_alone(shell: Dialect, 
     assert_only(outcome, {})
 
 
-# conda broken while it is loaded ---------------------------------------------------------------------------------------
+# conda broken while it is loaded -------------------------------------------------------------------------------------
 
 
 def test_conda_and_the_environments_deleted_while_loaded(shell: Dialect, own_site: Site) -> None:

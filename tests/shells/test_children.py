@@ -1,4 +1,4 @@
-"""What a parent of one kind loaded, a child of another unloads: the records are in the environment, not in the shell."""
+"""What a parent of one kind loaded, a child of another unloads: the records are in the environment."""
 
 import pytest
 

@@ -13,7 +13,7 @@ from tests.shells.test_undo import BROKEN, expand
 from tests.shells.transcripts import SCENARIOS, Scenario
 
 OURS = {"CONDA_ENVS_PATH", "CONDA_PKGS_DIRS"}
-"""Set before conda in every scenario, with nothing but conda's and the user's space in them: rule 6 takes them for conda's."""
+"""Set before conda in every scenario, with nothing but conda's and the user's space in them: taken for conda's."""
 
 LEFT_BY_CONDA = {
     "state variables over the user's": {"STATE_VAR"},
@@ -68,7 +68,7 @@ def test_load_and_unload_leave_what_conda_made_and_a_further_unload_cleans_it(
 
 
 RUN_AGAIN = {"HOOK_OLD_LDLP", "LD_LIBRARY_PATH"}
-"""conda runs activate.d of an environment that was stacked upon once more, which doubles its library path. We do not."""
+"""conda runs activate.d of an environment that was stacked upon again, which doubles its library path. We do not."""
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Random shells, values and sequences: hypothesis makes them up, real shells act, a model says what has to be left.
 
-The model knows nothing of how the hook works: what the user did to variables and lists stays, everything else is as before.
+The model knows nothing of how the hook works: what the user did to variables and lists stays, all else is as before.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def test_scripts_that_hand_the_work_on(shell: Dialect, own_site: Site) -> None:
         "java",
         activate=Script(
             'export JAVA_HOME_CONDA_BACKUP="${JAVA_HOME:-}"\n',
-            'if ( $?JAVA_HOME ) then\n  setenv JAVA_HOME_CONDA_BACKUP "$JAVA_HOME"\nelse\n  setenv JAVA_HOME_CONDA_BACKUP\nendif\n',
+            'setenv JAVA_HOME_CONDA_BACKUP\nif ( $?JAVA_HOME ) setenv JAVA_HOME_CONDA_BACKUP "$JAVA_HOME"\n',
             'set -gx JAVA_HOME_CONDA_BACKUP "$JAVA_HOME"\n',
         )
         + exports("JAVA_HOME", "$CONDA_PREFIX/lib/jvm"),
@@ -217,7 +217,7 @@ def test_a_deactivation_script_that_fails_does_not_keep_the_shell_activated(
 
 
 def test_unbound_variables_in_a_script(shell: Dialect, own_site: Site) -> None:
-    """tcsh ends the script that uses one, with an error of its own; elsewhere it is empty, whatever the user has set."""
+    """tcsh ends the script that uses one, with an error of its own; elsewhere it is empty, whatever is set."""
     unbound = Script('export BOUND="x$NEVER_SET"\n', 'setenv BOUND "x$NEVER_SET"\n', 'set -gx BOUND "x$NEVER_SET"\n')
     own_site.environment("unbound", activate=unbound)
     first = code("set -u", csh="", fish="")
@@ -298,7 +298,8 @@ def test_unicode_escapes(shell: Dialect, own_site: Site) -> None:
     """env_vars.d is written by packages, some of which escape. A shell that cannot decode says so and goes without."""
     prefix = own_site.environment("escaped", state={"PLAIN": "x"})
     (prefix / "conda-meta/state").write_text(
-        r'{"version": 1, "env_vars": {"ASCII": "\u0041\u000a\"\/\u0027", "WIDE": "\u00e9\u4e16", "PAIR": "\ud83d\udc0d", "END": "x"}}'
+        r'{"version": 1, "env_vars": {"ASCII": "\u0041\u000a\"\/\u0027", "WIDE": "\u00e9\u4e16", "PAIR": '
+        r'"\ud83d\udc0d", "END": "x"}}'
     )
     outcome = run(shell, cycle(own_site, "escaped"), own_site.start)
     loaded = outcome["loaded"]
@@ -322,8 +323,12 @@ ODD_FILES = {
     "no env_vars": '{"version": 1}',
     "env_vars null": '{"version": 1, "env_vars": null}',
     "numbers": '{"env_vars": {"NUMBER": 1, "LIST": [1, "x"], "OBJECT": {"a": "b"}, "TRUE": true, "AFTER": "x"}}',
-    "names that are none": '{"env_vars": {"a b": "x", "a;b": "x", "$(id)": "x", "9X": "x", "": "x", "A[0]": "x", "é": "x", "GOOD": "x"}}',
-    "names that would hurt": '{"env_vars": {"PATH": "/nowhere", "IFS": "x", "PS1": "y", "__UCENV_LEVELS": "9", "GOOD": "x"}}',
+    "names that are none": (
+        '{"env_vars": {"a b": "x", "a;b": "x", "$(id)": "x", "9X": "x", "": "x", "A[0]": "x", "é": "x", "GOOD": "x"}}'
+    ),
+    "names that would hurt": (
+        '{"env_vars": {"PATH": "/nowhere", "IFS": "x", "PS1": "y", "__UCENV_LEVELS": "9", "GOOD": "x"}}'
+    ),
     "one line": '{"version":1,"env_vars":{"GOOD":"x","MORE":"y"}}',
     "tabs and carriage returns": '{\r\n\t"env_vars" :\r\n {\t"GOOD"\t:\r\n"x" } }\r\n',
     "env_vars inside another": '{"other": {"env_vars": {"WRONG": "x"}}, "env_vars": {"GOOD": "x"}}',

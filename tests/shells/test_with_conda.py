@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -148,7 +149,7 @@ def sequence(request: pytest.FixtureRequest, real: RealSite) -> list[tuple[dict[
     outcome = run(BASH, [*condas_own(BASH, real), *ups, *downs, Look(f"at {depth}")], start)
     assert outcome["at 0"]["CONDA_SHLVL"] == str(depth), outcome.story()
     views = [outcome[f"at {level}"].environment for level in range(depth + 1)]
-    return list(zip(views, views[1:], strict=False))
+    return list(pairwise(views))
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=str)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from tests.shells.sites import Site
@@ -38,7 +39,7 @@ class Scenario:
     def deactivations(self, site: Site) -> list[tuple[State, State]]:
         """Before and after each `conda deactivate`."""
         states = self.states(site)
-        return [(a, b) for a, b in zip(states, states[1:], strict=False) if b.command == "conda deactivate"]
+        return [(a, b) for a, b in pairwise(states) if b.command == "conda deactivate"]
 
     def __str__(self) -> str:
         return self.name
