@@ -11,7 +11,7 @@
 #
 # Builtins only, and never through an alias or a function of the user's: `\command` before each. Nothing that is read
 # is ever evaluated: eval sees names made of letters, digits and `_`, and values by reference.
-# shellcheck shell=sh disable=SC3043,SC2154,SC1001
+# shellcheck shell=sh disable=SC1001,SC1007,SC1097,SC2034,SC2145,SC2154,SC2283,SC3028,SC3043,SC3044
 
 # 1 what is ours -------------------------------------------------------------------------------------------------
 #
@@ -308,12 +308,13 @@ __ucenv_replace() {
     esac
 }
 
-# State $1 of list variable $4 without what the step from state $2 to $3 changed. Others' entries stay.
+# State $1 of list variable $4 without what the step from state $2 to $3 changed. Others' entries stay. $5 = stale: what the
+# step took out is not put back.
 __ucenv_merge() {
     __ucenv_open_list "$3" "$4"
     __ucenv_v=${__ucenv_list#?}
     __ucenv_open_list "$2" "$4"
-    \command set -- "$1" "$2" "$4"
+    \command set -- "$1" "$2" "$4" "$5"
     while \command :; do
         case $__ucenv_v in '') \command break ;; esac
         __ucenv_r=${__ucenv_v%%"$__ucenv_s"*}
@@ -322,9 +323,10 @@ __ucenv_merge() {
     done
     # Left over is what the step took out: it goes back where the first that it added stands.
     __ucenv_put=${__ucenv_list#?}
+    case $4 in stale) __ucenv_put= ;; esac
     __ucenv_open_list "$1" "$3"
     __ucenv_v=$2 __ucenv_c=$3
-    \command shift 3
+    \command shift 4
     for __ucenv_r; do
         if __ucenv_replace "$__ucenv_r" "$__ucenv_put"; then __ucenv_put=; fi
     done
@@ -497,7 +499,7 @@ __ucenv_undo() {
 }
 
 # Variable $1, by what level $3 recorded of variable $2 (the two differ for what a venv on top has saved).
-# $4 = stale: conda went down without us; only what nobody touched since is put back.
+# $4 = stale: conda went down without us. Only what nobody touched since is put back, and entries of ours are taken out.
 __ucenv_undo_name() {
     __ucenv_state "$1"
     case $__ucenv_r in "$__ucenv_before") \command return 0 ;; esac
@@ -509,29 +511,33 @@ __ucenv_undo_name() {
         \command return 0
         ;;
     esac
-    case $4:$2 in
-    stale:*) \command return 0 ;;
-    *:PS1) __ucenv_undo_prompt "$1" "$3" ;;
-    *:*PATH | *:*DIRS)
-        \command set -- "$1" "$2" "$3" "${__ucenv_r%"${__ucenv_r#?}"}"
-        __ucenv_merge "$__ucenv_r" "$__ucenv_before" "$__ucenv_given" "$1"
+    case $4:$2:$__ucenv_r$__ucenv_before in
+    stale:PS1:*) ;;
+    stale:*:=-) __ucenv_put "$1" - ;; # conda since 25.7: empty is gone
+    *:PS1:*) __ucenv_undo_prompt "$1" "$3" ;;
+    *:*PATH:* | *:*DIRS:*)
+        \command set -- "$1" "$2" "$3" "${__ucenv_r%"${__ucenv_r#?}"}" "$4"
+        __ucenv_merge "$__ucenv_r" "$__ucenv_before" "$__ucenv_given" "$1" "$5"
         case $2:$3 in PATH:0) __ucenv_as_before "$__ucenv_r" "$__ucenv_before" ;; esac
         case $4$__ucenv_r in
         \~=*) __ucenv_put "$1" "~${__ucenv_r#=}" ;;
         *) __ucenv_put "$1" "$__ucenv_r" ;;
         esac
         ;;
+    stale:*) ;;
     *) __ucenv_kept="$__ucenv_kept $1" ;;
     esac
 }
 
 # Prompt $1, whose state is __ucenv_r: our words are taken out where they were put.
 __ucenv_undo_prompt() {
-    case $__ucenv_r:$__ucenv_given in
-    -:* | *:- | *:[=~]) __ucenv_v=$__ucenv_r ;;
-    ?*"${__ucenv_given#?}:$__ucenv_given") __ucenv_v=${__ucenv_r%"${__ucenv_given#?}"}${__ucenv_before#?} ;;
+    __ucenv_v=$__ucenv_r
+    case $__ucenv_r in
+    -) ;;
     [=~]"${__ucenv_modifier:-:}"*) __ucenv_v=${__ucenv_r%"${__ucenv_r#?}"}${__ucenv_r#?"$__ucenv_modifier"} ;;
-    *) __ucenv_v=$__ucenv_r ;;
+    esac
+    case $__ucenv_given in
+    ??*) case $__ucenv_r in ?*"${__ucenv_given#?}") __ucenv_v=${__ucenv_r%"${__ucenv_given#?}"}${__ucenv_before#?} ;; esac ;;
     esac
     case $2$__ucenv_before$__ucenv_v in
     0-[=~]) __ucenv_v=- ;;
@@ -632,11 +638,13 @@ __ucenv_source() {
 }
 __ucenv_source_all() { __ucenv_source || \command :; }
 
-# There will be scripts to run. Where the shell cannot list its variables, those to watch are the names that the
-# scripts' text assigns or exports.
+# Are there scripts to run in directory $1? Where the shell cannot list its variables, those to watch are the names that
+# the scripts' text assigns or exports.
 __ucenv_expect() {
-    __ucenv_scripts=1
-    __ucenv_lists || __ucenv_names_in_file
+    if \command test -d "$1"; then
+        __ucenv_scripts=1
+        __ucenv_lists || __ucenv_each __ucenv_names_in_file "$1" .sh up
+    fi
 }
 __ucenv_names_in_file() {
     __ucenv_read "$__ucenv_file"
@@ -877,9 +885,11 @@ __ucenv_settle() {
             ;;
         esac
     done
-    case $1:$__ucenv_close in
-    half:*) ;;
-    *:?) \command unset -v __ucenv_was ;;
+    case $1 in half) ;; *) __ucenv_unnote ;; esac
+}
+__ucenv_unnote() {
+    case $__ucenv_close in
+    ?) \command unset -v __ucenv_was ;;
     *) for __ucenv_n in $__ucenv_noted; do \command unset -v "__ucenv_was_$__ucenv_n"; done ;;
     esac
 }
@@ -946,8 +956,10 @@ __ucenv_active_root() {
 __ucenv_default_env() {
     case $1 in
     "$__ucenv_root") __ucenv_r=base ;;
-    */envs/*/*) __ucenv_r=${1%/*}
-        case $__ucenv_r in */envs) __ucenv_r=${1##*/} ;; *) __ucenv_r=$1 ;; esac ;;
+    */envs/*/*)
+        __ucenv_r=${1%/*}
+        case $__ucenv_r in */envs) __ucenv_r=${1##*/} ;; *) __ucenv_r=$1 ;; esac
+        ;;
     */envs/*) __ucenv_r=${1##*/} ;;
     *) __ucenv_r=$1 ;;
     esac
@@ -998,10 +1010,10 @@ __ucenv_up() {
     0:* | *:stack:* | *:) \command set -- "$1" '' "$((__ucenv_level + 1))" "$2" ;;
     *)
         \command set -- "$1" "$__ucenv_old" "$((__ucenv_level + 1))" ''
-        __ucenv_each __ucenv_expect "$2/etc/conda/deactivate.d" .sh up
+        __ucenv_expect "$2/etc/conda/deactivate.d"
         ;;
     esac
-    __ucenv_each __ucenv_expect "$1/etc/conda/activate.d" .sh up
+    __ucenv_expect "$1/etc/conda/activate.d"
     __ucenv_read_state "$1"
     for __ucenv_n in $__ucenv_json; do __ucenv_known="$__ucenv_known $__ucenv_n __CONDA_SHLVL_${__ucenv_level}_$__ucenv_n"; done
     __ucenv_note PATH PS1 CONDA_PREFIX CONDA_SHLVL CONDA_DEFAULT_ENV CONDA_PROMPT_MODIFIER \
@@ -1044,8 +1056,8 @@ __ucenv_down() {
     __ucenv_below=$((__ucenv_level - 1))
     \command eval "__ucenv_v=\${CONDA_PREFIX_$__ucenv_below-} __ucenv_r=\${CONDA_STACKED_$__ucenv_level-}"
     \command set -- "$CONDA_PREFIX" "$__ucenv_v" "$__ucenv_r"
-    __ucenv_each __ucenv_expect "$1/etc/conda/deactivate.d" .sh up
-    case $2:$3 in ?*:) __ucenv_each __ucenv_expect "$2/etc/conda/activate.d" .sh up ;; esac
+    __ucenv_expect "$1/etc/conda/deactivate.d"
+    case $2:$3 in ?*:) __ucenv_expect "$2/etc/conda/activate.d" ;; esac
     __ucenv_note PATH PS1
     __ucenv_each __ucenv_source_all "$1/etc/conda/deactivate.d" .sh down
     __ucenv_settle half
@@ -1131,8 +1143,37 @@ __ucenv_down_natively() {
         \command unset -v "__CONDA_SHLVL_${__ucenv_below}_$__ucenv_n"
     done
     __ucenv_sweep "$1" $__ucenv_known
-    case $2:$3 in ?*:) __ucenv_each __ucenv_source_all "$2/etc/conda/activate.d" .sh up ;; esac
+    case $2:$3 in ?*:) __ucenv_again "$2" ;; esac
     __ucenv_level=$__ucenv_below
+}
+
+# Run the activation scripts of prefix $1 again, as conda does on the way down. Where the level is ours, what its record
+# says was given and still is there stays as it is: most scripts put a second entry in front of a list.
+__ucenv_again() {
+    __ucenv_topmost
+    case $__ucenv_top in
+    "$__ucenv_below") \command eval "__ucenv_r=\${__UCENV_${__ucenv_below}_-}" ;;
+    *) __ucenv_r= ;;
+    esac
+    \command set -- "$1" $__ucenv_r
+    __ucenv_prefix=$1
+    \command shift
+    __ucenv_scripts=
+    __ucenv_note "$@"
+    __ucenv_each __ucenv_source_all "$__ucenv_prefix/etc/conda/activate.d" .sh up
+    for __ucenv_n; do
+        __ucenv_is_watched "$__ucenv_n" || \command continue
+        \command eval "__ucenv_old=\${$__ucenv_open$__ucenv_n$__ucenv_close:--} __ucenv_given=\${__UCENV_${__ucenv_below}G_$__ucenv_n-}
+            __ucenv_before=\${__UCENV_${__ucenv_below}_$__ucenv_n:--}"
+        case $__ucenv_n:$__ucenv_old in
+        *":$__ucenv_given") __ucenv_put "$__ucenv_n" "$__ucenv_old" ;;
+        *PATH:[=~]* | *DIRS:[=~]*)
+            __ucenv_merge "$__ucenv_old" "$__ucenv_before" "$__ucenv_given" "$__ucenv_n" stale
+            case $__ucenv_r in "$__ucenv_old") ;; *) __ucenv_put "$__ucenv_n" "$__ucenv_old" ;; esac
+            ;;
+        esac
+    done
+    __ucenv_unnote
 }
 
 # Set the state variables of prefix $1, without regard to what was there.
