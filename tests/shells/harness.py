@@ -264,7 +264,7 @@ def run(
     flags: Sequence[str] = (),
     prefix: Sequence[str] = (),
     cwd: str | Path = "/",
-    timeout_seconds: float = 60,
+    timeout_seconds: float = 30,
     **popen: Any,
 ) -> Outcome:
     """One process of `shell`, started with exactly `environment`, that takes the steps and ends."""
