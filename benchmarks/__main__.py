@@ -15,12 +15,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import clone, conda, growth, latency, refused, start
+from benchmarks import clone, conda, growth, latency, refused, shells, start
 from benchmarks.measure import Bench, Options, Row, Skipped
 from tests.support import Unavailable
 from tests.support.filesystems import loop_mount, scratch_directory
 
-GROUPS = {"clone": clone, "conda": conda, "refused": refused, "latency": latency, "growth": growth, "start": start}
+GROUPS = {
+    "clone": clone,
+    "conda": conda,
+    "refused": refused,
+    "latency": latency,
+    "growth": growth,
+    "start": start,
+    "shells": shells,
+}
 
 
 def main() -> int:
@@ -43,7 +51,7 @@ def main() -> int:
     load_before = os.getloadavg()[0]
     names = arguments.only or list(GROUPS)
     try:
-        with place(options, needs_room=names != ["start"]) as (directory, filesystem):
+        with place(options, needs_room=not set(names) <= {"start", "shells"}) as (directory, filesystem):
             bench = Bench(options, directory)
             for name in names:
                 print(f"{name}:", file=sys.stderr, flush=True)
