@@ -11,7 +11,8 @@
 #
 # Builtins only, and never through an alias or a function of the user's: `\command` before each. Nothing that is read
 # is ever evaluated: eval sees names made of letters, digits and `_`, and values by reference.
-# shellcheck shell=sh disable=SC1001,SC1007,SC1097,SC2034,SC2145,SC2154,SC2283,SC3028,SC3043,SC3044
+# `\command set -- "$1" $names` splits on purpose, `=value` and `:=` are states and lists, and sections for one shell are meant:
+# shellcheck shell=sh disable=SC1001,SC1003,SC1007,SC1097,SC2034,SC2086,SC2119,SC2120,SC2145,SC2154,SC2283,SC3028,SC3043,SC3044
 
 # 1 what is ours -------------------------------------------------------------------------------------------------
 #
@@ -63,8 +64,11 @@ __ucenv_call() {
     case ${__ucenv_inside-} in
     1)
         \command unset -v __ucenv_inside
-        __ucenv_say "'ucenv $1' inside an activation script is not followed"
-        \command return
+        if __ucenv_is_nested; then
+            __ucenv_say "'ucenv $1' inside an activation script is not followed"
+            \command return
+        fi
+        \command unalias exit || \command :
         ;;
     esac
     __ucenv_flags=$- __ucenv_ifs=${IFS+=}${IFS-} __ucenv_shopt= __ucenv_status=0
@@ -102,6 +106,16 @@ __ucenv_call() {
     case $2 in *x*) \command set -x ;; esac
     case $2 in *e*) \command set -e ;; esac
     \command return "$1"
+}
+
+# Did an activation script call us, or did a Ctrl-C end one and leave its marks?
+__ucenv_is_nested() {
+    case ${BASH_VERSION:+bash}${ZSH_VERSION:+zsh} in
+    bash) \command eval '__ucenv_r=" ${FUNCNAME[*]} "' ;;
+    zsh) \command eval '__ucenv_r=" ${funcstack[*]} "' ;;
+    *) \command return 0 ;;
+    esac
+    case $__ucenv_r in *' __ucenv_source '*) ;; *) \command return 1 ;; esac
 }
 
 # One line on stderr; fails, so that it can end what failed.
