@@ -16,6 +16,7 @@ from userconda.errors import UsageError
 from userconda.journal import StateDirectory
 from userconda.models import CloneRequest, CloneResult, LinkMode, WhenRefused
 from userconda.prefixes import check_name
+from userconda.report import terminal
 
 EXAMPLE = "ucenv clone py3_powerai_1.7.0 mine"
 
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> CloneResult:
     notes += _name_notes(request)
     if not args.quiet and not args.json:
         for note in notes:
-            report.note(note)
+            terminal.note(note)
     # A snapshot is a million objects without a cycle; looking for cycles among them takes longer than planning.
     gc.disable()
     with report.progress(enabled=not args.quiet and not args.json) as progress:
