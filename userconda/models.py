@@ -10,7 +10,7 @@ import enum
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from userconda.placeholder import FileMode
 
@@ -490,3 +490,163 @@ def plan_to_json(plan: ClonePlan) -> dict[str, Any]:
         "records": [step.file_name for step in plan.records],
         "compile": [step.pyc_path for step in plan.pycs],
     }
+
+
+# quota ------------------------------------------------------------------------------------------------------------
+
+#: How far a user is over, in words, from good to bad. "soft-expired": the grace is over, nothing more can be written.
+OVER_WORDS: Final = ("no", "soft", "soft-expired", "hard")
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaReading:
+    """What one quota says. A limit that is not set is None; so is a figure that the filesystem does not tell.
+
+    Attributes:
+        filesystem: the mount's type where it was read here, else the family whose command printed it.
+        mount: the mount point, or the directory that the quota is for; None where the text does not tell.
+        scope: user, group, project, fileset, dataset, subvolume, directory or filesystem.
+        number: uid, gid or project id.
+        source: the command that said it, or statvfs, or a file.
+        part: the fileset (GPFS) or storage pool (BeeGFS) that is counted.
+        in_doubt_bytes, in_doubt_files: given out to nodes and perhaps not used (GPFS): they count against hard limits.
+        bytes_grace_seconds, files_grace_seconds: what is left of the time over a soft limit; 0 when it has run out.
+        limits_known: False where only the usage was printed.
+        rounded: from figures like 1.4G.
+        unreliable: the filesystem itself says that the figures may be off.
+        read_at: seconds since the epoch, where a site keeps readings and tells how old this one is.
+        said_over: one of OVER_WORDS, where words are all that was printed.
+        tightest: of those read together, the nearest to a limit.
+    """
+
+    filesystem: str
+    mount: str | None = None
+    scope: str | None = None
+    name: str | None = None
+    number: int | None = None
+    used_bytes: int | None = None
+    soft_bytes: int | None = None
+    hard_bytes: int | None = None
+    used_files: int | None = None
+    soft_files: int | None = None
+    hard_files: int | None = None
+    in_doubt_bytes: int = 0
+    in_doubt_files: int = 0
+    bytes_grace_seconds: int | None = None
+    files_grace_seconds: int | None = None
+    source: str = ""
+    device: str | None = None
+    part: str | None = None
+    limits_known: bool = True
+    rounded: bool = False
+    unreliable: bool = False
+    read_at: int | None = None
+    said_over: str | None = None
+    tightest: bool = False
+
+    @property
+    def over_bytes(self) -> str | None:
+        """From the numbers, never from the stars that commands print."""
+        if not self.limits_known:
+            return None
+        grace = self.bytes_grace_seconds
+        return _over(self.used_bytes, self.in_doubt_bytes, self.soft_bytes, self.hard_bytes, grace)
+
+    @property
+    def over_files(self) -> str | None:
+        if not self.limits_known:
+            return None
+        grace = self.files_grace_seconds
+        return _over(self.used_files, self.in_doubt_files, self.soft_files, self.hard_files, grace)
+
+    @property
+    def over(self) -> str | None:
+        """The worse of both, a word of OVER_WORDS; None where nothing tells."""
+        words = [word for word in (self.over_bytes, self.over_files) if word is not None]
+        return max(words, key=OVER_WORDS.index) if words else self.said_over
+
+    @property
+    def grace_seconds(self) -> int | None:
+        running = [seconds for seconds in (self.bytes_grace_seconds, self.files_grace_seconds) if seconds is not None]
+        return min(running, default=None)
+
+    @property
+    def limit_bytes(self) -> int | None:
+        """The limit that is met first."""
+        return min((limit for limit in (self.soft_bytes, self.hard_bytes) if limit is not None), default=None)
+
+    @property
+    def limit_files(self) -> int | None:
+        return min((limit for limit in (self.soft_files, self.hard_files) if limit is not None), default=None)
+
+    @property
+    def fraction_bytes(self) -> float | None:
+        """Used, of the limit that is met first; None without a limit."""
+        return _fraction(self.used_bytes, self.limit_bytes)
+
+    @property
+    def fraction_files(self) -> float | None:
+        return _fraction(self.used_files, self.limit_files)
+
+    @property
+    def fraction(self) -> float | None:
+        known = [part for part in (self.fraction_bytes, self.fraction_files) if part is not None]
+        return max(known, default=None)
+
+    @property
+    def left_bytes(self) -> int | None:
+        """What may still be written; None without a hard limit, or where the usage is not known."""
+        return _left(self.used_bytes, self.in_doubt_bytes, self.hard_bytes, self.over_bytes)
+
+    @property
+    def left_files(self) -> int | None:
+        return _left(self.used_files, self.in_doubt_files, self.hard_files, self.over_files)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "filesystem": self.filesystem,
+            "mount": self.mount,
+            "scope": self.scope,
+            "name": self.name,
+            "used_bytes": self.used_bytes,
+            "soft_bytes": self.soft_bytes,
+            "hard_bytes": self.hard_bytes,
+            "used_files": self.used_files,
+            "soft_files": self.soft_files,
+            "hard_files": self.hard_files,
+            "grace_seconds": self.grace_seconds,
+            "over": self.over,
+            "source": self.source,
+            "id": self.number,
+            "device": self.device,
+            "part": self.part,
+            "in_doubt_bytes": self.in_doubt_bytes,
+            "in_doubt_files": self.in_doubt_files,
+            "over_bytes": self.over_bytes,
+            "over_files": self.over_files,
+            "limits_known": self.limits_known,
+            "rounded": self.rounded,
+            "unreliable": self.unreliable,
+            "read_at": self.read_at,
+            "tightest": self.tightest,
+        }
+
+
+def _over(used: int | None, in_doubt: int, soft: int | None, hard: int | None, grace_seconds: int | None) -> str | None:
+    if used is None:
+        return None
+    if hard is not None and used + in_doubt >= hard:
+        return "hard"
+    if soft is not None and used > soft:
+        return "soft-expired" if grace_seconds == 0 else "soft"
+    return "no"
+
+
+def _fraction(used: int | None, limit: int | None) -> float | None:
+    return None if used is None or not limit else used / limit
+
+
+def _left(used: int | None, in_doubt: int, hard: int | None, over: str | None) -> int | None:
+    if over == "soft-expired":
+        return 0
+    return None if used is None or hard is None else max(0, hard - used - in_doubt)
