@@ -99,6 +99,7 @@ def scan(
     pool: Pool,
     *,
     projects: bool | None = None,
+    units: int = _UNITS,
     on_tick: Callable[[int], None] = lambda done: None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Scan:
@@ -107,12 +108,13 @@ def scan(
     Args:
         projects: whether project ids are asked for; None: where the mount table says that there may be quotas on them.
         meanwhile: called once, while the workers work.
+        units: into how many the work is divided.
 
     Raises:
         FileOperation: the system refuses what nothing can stand in for.
     """
     for trust in (True, False):
-        reader = _Reader(tops, trust, projects)
+        reader = _Reader(tops, trust, projects, units)
         try:
             return reader.run(pool, on_tick, meanwhile)
         except _ListingLies:
@@ -162,16 +164,17 @@ class _Opened:
     descriptor: int
     top: int
     path: str
-    device: int
-    project: int
+    device: int = 0
+    project: int = 0
     children: list[str] = field(default_factory=list)
 
 
 class _Reader:
     """The state of one scan. Workers inherit it by fork."""
 
-    def __init__(self, tops: Sequence[Top], trust: bool, projects: bool | None) -> None:
+    def __init__(self, tops: Sequence[Top], trust: bool, projects: bool | None, units: int) -> None:
         self.tops = tops
+        self.units = units
         self.found = _Found()
         self.descriptors: list[int | None] = []
         self.devices: list[int | None] = []
@@ -180,8 +183,12 @@ class _Reader:
         self.top_inodes: set[tuple[int, int]] = set()
         self.known: dict[int, memoryview] = {}
         mounts = _read_mounts()
-        for number, top in enumerate(tops):
-            self._open_top(number, top, mounts, projects)
+        try:
+            for number, top in enumerate(tops):
+                self._open_top(number, top, mounts, projects)
+        except BaseException:
+            self.close()
+            raise
         if trust:
             for device in {device for device in self.devices if device is not None}:
                 self.known[device] = memoryview(mmap.mmap(-1, 8 * (_KNOWN + 1))).cast("Q")
@@ -192,7 +199,6 @@ class _Reader:
             descriptor = os.open(top.prefix, _OPEN_TOP)
             status = os.fstat(descriptor)
         except PermissionError:
-            self.found.unreadable.append(top.prefix)
             self._count_closed(number, "", lambda: os.stat(top.prefix), self.found)
         except OSError as exc:
             self._refused(exc, top.prefix, self.found)
@@ -235,7 +241,7 @@ class _Reader:
         most = _ROUND_OPERATIONS if pool.is_slow else sys.maxsize
         while found.rest:
             frontier, found.rest = found.rest, []
-            units = max(1, min(len(frontier), 8 * _UNITS if pool.is_slow else _UNITS))
+            units = max(1, min(len(frontier), 8 * self.units if pool.is_slow else self.units))
             # Not neighbours together: the biggest packages have many subdirectories, side by side.
             shares = [frontier[start::units] for start in range(units)]
             for part in pool.map(shares, self._unit(most), 40 * len(frontier), on_tick, meanwhile):
@@ -249,7 +255,7 @@ class _Reader:
         """Whether the workers can start: sooner where one process alone mostly waits."""
         if pool.is_slow and self.found.operations >= _TRIAL_OPERATIONS:
             return subtrees > 1
-        return subtrees >= 4 * _UNITS
+        return subtrees >= 4 * self.units
 
     def _unit(self, most: int) -> Callable[[Sequence[tuple[int, str]], Callable[[int], None]], _Found]:
         def read(share: Sequence[tuple[int, str]], advance: Callable[[int], None]) -> _Found:
@@ -272,7 +278,8 @@ class _Reader:
             return
         opened: list[_Opened] = []
         try:
-            opened.append(self._read_directory(descriptor, top, path, found))
+            opened.append(_Opened(descriptor, top, path))
+            self._read_directory(opened[-1], found)
             while opened:
                 directory = opened[-1]
                 children = directory.children
@@ -287,7 +294,8 @@ class _Reader:
                 below = f"{directory.path}/{name}" if directory.path else name
                 child = self._open(directory.descriptor, name, top, below, found)
                 if child is not None:
-                    opened.append(self._read_directory(child, top, below, found))
+                    opened.append(_Opened(child, top, below))
+                    self._read_directory(opened[-1], found)
         finally:
             for directory in opened:
                 os.close(directory.descriptor)
@@ -311,7 +319,6 @@ class _Reader:
         try:
             return os.open(name, _OPEN_DIRECTORY, dir_fd=descriptor)
         except PermissionError:
-            found.unreadable.append(self._absolute(top, path))
             self._count_closed(top, path, lambda: os.stat(name, dir_fd=descriptor, follow_symlinks=False), found)
         except OSError as exc:
             self._refused(exc, self._absolute(top, path), found)
@@ -319,16 +326,17 @@ class _Reader:
 
     # one directory ----------------------------------------------------------------------------------------------
 
-    def _read_directory(self, descriptor: int, top: int, path: str, found: _Found) -> _Opened:
+    def _read_directory(self, directory: _Opened, found: _Found) -> None:
         """One listing; a stat for each file that is not known yet."""
+        descriptor, top, path = directory.descriptor, directory.top, directory.path
         status = os.fstat(descriptor)
-        directory = _Opened(descriptor, top, path, status.st_dev, 0)
+        directory.device = status.st_dev
         if status.st_dev != self.devices[top]:
             found.skipped.append((self._absolute(top, path), OTHER_FILESYSTEM))
-            return directory
+            return
         if path and (status.st_dev, status.st_ino) in self.top_inodes:
             found.skipped.append((self._absolute(top, path), NESTED))
-            return directory
+            return
         if self.projects[top]:
             directory.project = _project_of(descriptor)
         division, part = self.tops[top].division, self.tops[top].part
@@ -346,7 +354,6 @@ class _Reader:
                     self._count_divided(entries, directory, division, part, status, found)
         except OSError as exc:
             self._refused(exc, self._absolute(top, path), found)
-        return directory
 
     def _count_divided(
         self,
@@ -456,8 +463,8 @@ class _Reader:
         path = self._absolute(directory.top, directory.path)
         if not isinstance(exc, PermissionError):
             self._refused(exc, os.path.join(path, name), found)
-        elif path not in found.unreadable[-1:]:  # a directory without x: it says so for each of its entries
-            found.unreadable.append(path)
+        else:
+            self._note_unreadable(path, found)
 
     def _refused(self, exc: OSError, path: str, found: _Found) -> None:
         """Raise, but for what was there a moment ago: somebody removes it meanwhile."""
@@ -466,16 +473,22 @@ class _Reader:
         found.vanished.append(path)
 
     def _count_closed(self, top: int, path: str, ask: Callable[[], os.stat_result], found: _Found) -> None:
-        """A directory that cannot be opened is an inode all the same."""
+        """A directory that cannot be opened is an inode all the same, unless the one above it keeps even that back."""
         try:
             status = ask()
-        except OSError:  # then the one above it is unreadable too, and said to be
+        except OSError:
+            self._note_unreadable(self._absolute(top, os.path.dirname(path)), found)
             return
+        self._note_unreadable(self._absolute(top, path), found)
         division, part = self.tops[top].division, self.tops[top].part
         if division is not None:
             part = division.directory(path)
         found.table.add(status.st_dev, part, (status.st_uid, status.st_gid, 0), 1, status.st_blocks, status.st_size)
         found.table.directories[part] = found.table.directories.get(part, 0) + 1
+
+    def _note_unreadable(self, path: str, found: _Found) -> None:
+        if path not in found.unreadable[-1:]:  # a directory without x: each of its entries says so
+            found.unreadable.append(path)
 
 
 # project ids ----------------------------------------------------------------------------------------------------

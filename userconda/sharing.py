@@ -148,6 +148,9 @@ class InodeTable:
             sums = self.single[key] = Sums()
         sums.add(inodes, blocks, size_bytes)
 
+    def all_devices(self) -> set[int]:
+        return {device for device, _, _ in self.single} | set(self.devices)
+
     def merge(self, other: InodeTable) -> None:
         numbers = [self.number_of(owner) for owner in other.owners]
         for (device, part, owner), sums in other.single.items():
