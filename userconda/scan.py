@@ -11,12 +11,8 @@ several links (overlays and some FUSE filesystems list others).
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
-import platform
-import re
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +22,7 @@ from typing import Final, Protocol
 from userconda.errors import FileOperation
 from userconda.fsops import VANISHED
 from userconda.models import Skipped
+from userconda.mounts import Mount, mount_of, project_of_opened, read_mounts
 from userconda.parallel import Pool, waits
 from userconda.sharing import InodeTable
 
@@ -182,7 +179,7 @@ class _Reader:
         self.mounted: list[frozenset[str]] = []
         self.top_inodes: set[tuple[int, int]] = set()
         self.known: dict[int, memoryview] = {}
-        mounts = _read_mounts()
+        mounts = read_mounts()
         try:
             for number, top in enumerate(tops):
                 self._open_top(number, top, mounts, projects)
@@ -210,8 +207,7 @@ class _Reader:
         below = real.rstrip("/") + "/"
         self.mounted.append(frozenset(m.path[len(below) :] for m in mounts if m.path.startswith(below)))
         if projects is None:
-            holding = [m for m in mounts if real == m.path or real.startswith(m.path.rstrip("/") + "/")]
-            projects = bool(holding) and max(holding, key=lambda m: len(m.path)).may_have_projects
+            projects = _may_have_projects(mount_of(real, mounts))
         self.projects.append(projects)
 
     def close(self) -> None:
@@ -338,7 +334,7 @@ class _Reader:
             found.skipped.append((self._absolute(top, path), NESTED))
             return
         if self.projects[top]:
-            directory.project = _project_of(descriptor)
+            directory.project = project_of_opened(descriptor)
         division, part = self.tops[top].division, self.tops[top].part
         if division is not None:
             part = division.directory(path)
@@ -491,75 +487,25 @@ class _Reader:
             found.unreadable.append(path)
 
 
-# project ids ----------------------------------------------------------------------------------------------------
-
-#: struct fsxattr of linux/fs.h: xflags, extsize, nextents, projid, cowextsize, 8 bytes for later.
-_FSXATTR: Final = struct.Struct("=IIIII8x")
-
-#: FS_IOC_FSGETXATTR is _IOR('X', 31, struct fsxattr); "read" is another bit on these.
-_READ_BITS: Final = 0x40000000 if re.match("ppc|powerpc|mips|sparc|alpha", platform.machine()) else 0x80000000
-_FSGETXATTR: Final = _READ_BITS | _FSXATTR.size << 16 | ord("X") << 8 | 31
-
-
-def _project_of(descriptor: int) -> int:
-    """The project id that a file or directory is counted under.
-
-    0 where the filesystem has none: ENOTTY, EOPNOTSUPP, EINVAL, ENOSYS. So with any other errno: who cannot be asked
-    counts with the default project, as it does in the kernel.
-    """
-    try:
-        answer = fcntl.ioctl(descriptor, _FSGETXATTR, bytes(_FSXATTR.size))
-    except OSError:
-        return 0
-    return int(_FSXATTR.unpack(answer)[3])
-
-
 def _project_of_file(name: str, directory: _Opened) -> int:
     """Its own, as link(2) may have brought it from another directory; the directory's where it cannot be opened.
 
     O_NONBLOCK: a FIFO would wait for its writer. ELOOP: a symlink.
     """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(
-            name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory.descriptor
-        )
+        descriptor = os.open(name, flags, dir_fd=directory.descriptor)
     except OSError:
         return directory.project
     try:
-        return _project_of(descriptor)
+        return project_of_opened(descriptor)
     finally:
         os.close(descriptor)
-
-
-# mounts ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """
-    Attributes:
-        may_have_projects: its options, or its kind, say that quotas on project ids are possible.
-    """
-
-    path: str
-    may_have_projects: bool
 
 
 _PROJECT_OPTIONS: Final = frozenset({"prjquota", "pquota", "pqnoenforce"})
 
 
-def _read_mounts() -> list[Mount]:
-    """What is mounted where; nothing where there is no such table (macOS): then a device's number must do."""
-    try:
-        with open("/proc/self/mountinfo", "rb") as stream:
-            lines = stream.read().splitlines()
-    except OSError:
-        return []
-    mounts = []
-    for line in lines:
-        before, _, after = line.partition(b" - ")
-        kind, _, options = after.split(b" ", 2)
-        path = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), before.split(b" ")[4])
-        projects = kind == b"lustre" or not _PROJECT_OPTIONS.isdisjoint(options.decode("ascii", "replace").split(","))
-        mounts.append(Mount(os.fsdecode(path), projects))
-    return mounts
+def _may_have_projects(mount: Mount | None) -> bool:
+    """Lustre says nothing of its quotas in the mount table."""
+    return mount is not None and (mount.fstype == "lustre" or not _PROJECT_OPTIONS.isdisjoint(mount.options))
