@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from userconda.placeholder import FileMode
@@ -399,6 +399,33 @@ class FileCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """What was left, before a clone, where it was to go.
+
+    Attributes:
+        left_bytes, left_inodes: the least that a quota or the filesystem left; None where nothing limits inodes.
+        quota_bytes: the least that a quota left; None where none is known.
+        quota_known: whether a quota could be read.
+        doubtful: figures that are old or inaccurate have no room for it.
+    """
+
+    left_bytes: int
+    left_inodes: int | None
+    quota_bytes: int | None
+    quota_known: bool
+    doubtful: bool = False
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "left_bytes": self.left_bytes,
+            "left_inodes": self.left_inodes,
+            "quota_known": self.quota_known,
+            "doubtful": self.doubtful,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class CloneResult:
     """What a clone is, or would be.
 
@@ -409,6 +436,7 @@ class CloneResult:
         own_copy: what a clone without any link would be charged.
         foreign_writable: files shared with the source that this user could write in place.
         dry_run: nothing was made; every figure is the plan's.
+        fit: None where it was not asked for.
     """
 
     source_name: str
@@ -434,6 +462,7 @@ class CloneResult:
     foreign_writable: int
     dry_run: bool = False
     plan: ClonePlan | None = None
+    fit: Fit | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -460,6 +489,7 @@ class CloneResult:
             "fallbacks": [fallback.to_json() for fallback in self.fallbacks],
             "left_out": [{"path": skipped.path, "reason": skipped.reason} for skipped in self.skipped],
             "writable_shared_files": self.foreign_writable,
+            "fit": self.fit.to_json() if self.fit else None,
             **({"plan": plan_to_json(self.plan)} if self.plan is not None else {}),
         }
 
@@ -650,3 +680,61 @@ def _left(used: int | None, in_doubt: int, hard: int | None, over: str | None) -
     if over == "soft-expired":
         return 0
     return None if used is None or hard is None else max(0, hard - used - in_doubt)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownText:
+    """What a command printed that gave no reading: for whoever wants to know why, and to teach the parser."""
+
+    command: str
+    reason: str
+    exit_code: int | None
+    stdout: str
+    stderr: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "command": self.command,
+            "reason": self.reason,
+            "exit_code": self.exit_code,
+            "stdout": self.stdout,
+            "stderr": self.stderr,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaAnswer:
+    """All that could be found out of the quotas that hold for a directory.
+
+    Attributes:
+        unknown: lines "quota unknown: ...", each with its reason.
+    """
+
+    readings: tuple[QuotaReading, ...] = ()
+    unknown: tuple[str, ...] = ()
+    texts: tuple[UnknownText, ...] = ()
+
+    def __add__(self, other: QuotaAnswer) -> QuotaAnswer:
+        """Of two directories: what holds for both is there once, and one of all is the tightest."""
+        readings = dict.fromkeys(replace(reading, tightest=False) for reading in (*self.readings, *other.readings))
+        unknown = dict.fromkeys((*self.unknown, *other.unknown))
+        texts = dict.fromkeys((*self.texts, *other.texts))
+        return QuotaAnswer(mark_tightest([*readings]), tuple(unknown), tuple(texts))
+
+    def reaches(self, percent: float) -> bool:
+        """Whether a quota is used up to that, or to its end. A filesystem that everybody fills is no quota."""
+        quotas = [reading for reading in self.readings if reading.scope != "filesystem"]
+        return any(
+            (reading.fraction or 0.0) * 100 >= percent or reading.over in ("soft-expired", "hard") for reading in quotas
+        )
+
+    @property
+    def tightest(self) -> QuotaReading | None:
+        return next((reading for reading in self.readings if reading.tightest), None)
+
+
+def mark_tightest(readings: Sequence[QuotaReading]) -> tuple[QuotaReading, ...]:
+    """The readings, the one nearest to a limit marked: by the larger share used, of bytes or of files."""
+    limited = [reading for reading in readings if reading.fraction is not None]
+    nearest = max(limited, key=lambda reading: reading.fraction or 0.0, default=None)
+    return tuple(replace(reading, tightest=reading is nearest) for reading in readings)

@@ -16,6 +16,7 @@ from userconda.errors import UsageError
 from userconda.journal import StateDirectory
 from userconda.models import CloneRequest, CloneResult, LinkMode, WhenRefused
 from userconda.prefixes import check_name
+from userconda.quota import read_quotas
 from userconda.report import terminal
 
 EXAMPLE = "ucenv clone py3_powerai_1.7.0 mine"
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--require-links", action="store_true", help="fail rather than copy what could not be linked")
     parser.add_argument("-n", "--dry-run", action="store_true", help="tell what it would cost; make nothing")
+    parser.add_argument("--no-fit-check", action="store_true", help="do not refuse what quota or disk have no room for")
     parser.add_argument("-y", "--yes", action="store_true", help="pay for an own copy where links are refused")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing unless it fails")
 
@@ -100,6 +102,8 @@ def _surroundings(args: argparse.Namespace, config: Config, source: Resolved) ->
         own_copy_share=config["clone.own_copy_share"],
         operations_in_flight=config["operations_in_flight"],
         source_is_base=source.is_base,
+        check_fit=not args.no_fit_check,
+        read_quotas=lambda directory: read_quotas(directory, config, one_command=True),
     )
 
 

@@ -15,7 +15,9 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from userconda.report.quota import render_quota
 from userconda.report.terminal import escape, note, print_table, print_text, to_stderr
+from userconda.report.usage import render_usage
 from userconda.units import format_bytes, format_count, format_seconds, printable
 
 if TYPE_CHECKING:
@@ -136,7 +138,12 @@ def _write_log(exc: BaseException) -> str | None:
 
 # progress and questions -----------------------------------------------------------------------------------------
 
-_PHASES = {"reading": "reading the source", "looking": "looking into its files", "cloning": "cloning"}
+_PHASES = {
+    "reading": "reading the source",
+    "looking": "looking into its files",
+    "cloning": "cloning",
+    "counting": "counting",
+}
 
 
 @contextlib.contextmanager
@@ -227,6 +234,12 @@ def _render_clone(result: CloneResult) -> None:
         f"  charged to you: {format_bytes(charged.size_bytes)}, {format_count(charged.inodes, 'inode')}"
         f" ({format_bytes(directories.size_bytes)} and {directories.inodes:,} of them are directories)"
     )
+    if result.dry_run and result.fit:
+        fit = result.fit
+        inodes = "" if fit.left_inodes is None else f" and {format_count(fit.left_inodes, 'inode')}"
+        known = "" if fit.quota_known else "; no quota could be read"
+        verb = "may not fit" if fit.doubtful else "fits"
+        print_text(f"  it {verb}: {format_bytes(fit.left_bytes)}{inodes} are left{known}")
     predicted = result.predicted
     if not result.dry_run and abs(predicted.size_bytes - charged.size_bytes) > 0.05 * max(charged.size_bytes, 1):
         why = " (this filesystem's block counts differ, or lag)" if predicted.inodes == charged.inodes else ""
@@ -383,4 +396,6 @@ _RENDERERS: dict[str, Callable[[Any], None]] = {
     "setup": _render_setup,
     "config": _render_config,
     "recover": _render_recover,
+    "quota": render_quota,
+    "usage": render_usage,
 }

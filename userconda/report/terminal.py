@@ -16,6 +16,18 @@ def print_text(text: str) -> None:
     print(_encodable(text, sys.stdout.encoding))
 
 
+def print_styled(text: str, style: str) -> None:
+    """A line, in colour where that is wanted: rich asks NO_COLOR, FORCE_COLOR and TERM."""
+    if not style:
+        print_text(text)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(_encodable(text, sys.stdout.encoding), style))
+
+
 def note(text: str) -> None:
     to_stderr(f"note: {text}")
 
