@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
@@ -62,3 +63,11 @@ def marked(marker: str) -> list[int]:
             except OSError:
                 continue
     return found
+
+
+def gone(marker: str) -> bool:
+    """Whether they are; one that was killed a moment ago may still be dying."""
+    until = monotonic() + 2
+    while marked(marker) and monotonic() < until:
+        sleep(0.01)
+    return not marked(marker)
