@@ -11,11 +11,12 @@ several links (overlays and some FUSE filesystems list others).
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -34,7 +35,7 @@ _TRIAL_OPERATIONS: Final = 60
 _ROUND_OPERATIONS: Final = 400
 
 #: Levels below a unit's top that are held open: what is deeper is a unit of its own later.
-_DEEPEST: Final = 100
+_DEEPEST: Final = 400
 
 _OPEN_TOP: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OPEN_DIRECTORY: Final = _OPEN_TOP | os.O_NOFOLLOW
@@ -78,14 +79,12 @@ class Scan:
     """What was counted, and what could not be.
 
     Attributes:
-        devices: of each top; None where it could not be opened.
         unreadable: directories; every figure is a floor then.
         vanished: what was listed and then gone.
         skipped: what was not entered, and why.
     """
 
     table: InodeTable = field(default_factory=InodeTable)
-    devices: list[int | None] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -149,73 +148,86 @@ class _Found:
         self.operations += other.operations
 
 
-@dataclass(slots=True)
 class _Opened:
     """A directory that is being read.
 
     Attributes:
         path: relative to its top; "" is the top itself.
+        project: its project id.
         children: the directories in it that are to be read.
     """
 
+    __slots__ = ("children", "descriptor", "path", "project")
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        self.descriptor, self.path, self.project = descriptor, path, 0
+        self.children: list[str] = []
+
+
+@dataclass(slots=True)
+class _Place:
+    """A top as it was found.
+
+    Attributes:
+        mounted: paths below it that something is mounted on.
+        projects: whether project ids are asked for.
+    """
+
+    top: Top
+    number: int
     descriptor: int
-    top: int
-    path: str
-    device: int = 0
-    project: int = 0
-    children: list[str] = field(default_factory=list)
+    device: int
+    mounted: frozenset[str]
+    projects: bool
+
+    def absolute(self, path: str) -> str:
+        return f"{self.top.prefix}/{path}" if path else self.top.prefix
 
 
 class _Reader:
     """The state of one scan. Workers inherit it by fork."""
 
     def __init__(self, tops: Sequence[Top], trust: bool, projects: bool | None, units: int) -> None:
-        self.tops = tops
         self.units = units
         self.found = _Found()
-        self.descriptors: list[int | None] = []
-        self.devices: list[int | None] = []
-        self.projects: list[bool] = []
-        self.mounted: list[frozenset[str]] = []
-        self.top_inodes: set[tuple[int, int]] = set()
+        self.places: list[_Place | None] = []
+        self.nested: set[tuple[int, int]] = set()
         self.known: dict[int, memoryview] = {}
         mounts = read_mounts()
         try:
             for number, top in enumerate(tops):
-                self._open_top(number, top, mounts, projects)
+                self.places.append(self._open_top(number, top, mounts, projects))
         except BaseException:
             self.close()
             raise
         if trust:
-            for device in {device for device in self.devices if device is not None}:
+            for device in {place.device for place in self.places if place is not None}:
                 self.known[device] = memoryview(mmap.mmap(-1, 8 * (_KNOWN + 1))).cast("Q")
 
-    def _open_top(self, number: int, top: Top, mounts: Sequence[Mount], projects: bool | None) -> None:
-        descriptor: int | None = None
+    def _open_top(self, number: int, top: Top, mounts: Sequence[Mount], projects: bool | None) -> _Place | None:
         try:
             descriptor = os.open(top.prefix, _OPEN_TOP)
-            status = os.fstat(descriptor)
         except PermissionError:
-            self._count_closed(number, "", lambda: os.stat(top.prefix), self.found)
+            self.found.unreadable.append(top.prefix)
+            with contextlib.suppress(OSError):
+                _add_directory(os.stat(top.prefix), top, "", self.found)
+            return None
         except OSError as exc:
-            self._refused(exc, top.prefix, self.found)
-        self.descriptors.append(descriptor)
-        self.devices.append(status.st_dev if descriptor is not None else None)
-        if descriptor is not None:
-            self.top_inodes.add((status.st_dev, status.st_ino))
+            _vanished(exc, top.prefix, self.found)
+            return None
+        status = os.fstat(descriptor)
+        self.nested.add((status.st_dev, status.st_ino))
         real = os.path.realpath(top.prefix)
         below = real.rstrip("/") + "/"
-        self.mounted.append(frozenset(m.path[len(below) :] for m in mounts if m.path.startswith(below)))
+        mounted = frozenset(mount.path[len(below) :] for mount in mounts if mount.path.startswith(below))
         if projects is None:
             projects = _may_have_projects(mount_of(real, mounts))
-        self.projects.append(projects)
+        return _Place(top, number, descriptor, status.st_dev, mounted, projects)
 
     def close(self) -> None:
-        for descriptor in self.descriptors:
-            if descriptor is not None:
-                os.close(descriptor)
-
-    # the walk ---------------------------------------------------------------------------------------------------
+        for place in self.places:
+            if place is not None:
+                os.close(place.descriptor)
 
     def run(self, pool: Pool, on_tick: Callable[[int], None], meanwhile: Callable[[], None]) -> Scan:
         """Breadth first, until it is known how fast the filesystem is and there are subtrees for the workers.
@@ -224,12 +236,12 @@ class _Reader:
         it is shared out again: nobody knows beforehand which subtree is the big one.
         """
         found = self.found
-        found.rest = [(number, "") for number, descriptor in enumerate(self.descriptors) if descriptor is not None]
+        found.rest = [(place.number, "") for place in self.places if place is not None]
         started, waited = time.perf_counter(), waits()
         while found.rest and not self._is_enough(pool, len(found.rest)):
             level, found.rest = found.rest, []
-            for position, (top, path) in enumerate(level):
-                self._read_tree(top, path, found, 0)
+            for position, (number, path) in enumerate(level):
+                self._branch(number, found).read_tree(path, 0)
                 if self._is_enough(pool, len(found.rest) + len(level) - position):
                     found.rest += level[position + 1 :]
                     break
@@ -237,7 +249,7 @@ class _Reader:
         most = _ROUND_OPERATIONS if pool.is_slow else sys.maxsize
         while found.rest:
             frontier, found.rest = found.rest, []
-            units = max(1, min(len(frontier), 8 * self.units if pool.is_slow else self.units))
+            units = min(len(frontier), 8 * self.units if pool.is_slow else self.units)
             # Not neighbours together: the biggest packages have many subdirectories, side by side.
             shares = [frontier[start::units] for start in range(units)]
             for part in pool.map(shares, self._unit(most), 40 * len(frontier), on_tick, meanwhile):
@@ -245,7 +257,7 @@ class _Reader:
             meanwhile = _nothing
         meanwhile()
         skipped = [Skipped(*item) for item in found.skipped]
-        return Scan(found.table, self.devices, sorted(set(found.unreadable)), found.vanished, skipped)
+        return Scan(found.table, sorted(set(found.unreadable)), found.vanished, skipped)
 
     def _is_enough(self, pool: Pool, subtrees: int) -> bool:
         """Whether the workers can start: sooner where one process alone mostly waits."""
@@ -255,54 +267,76 @@ class _Reader:
 
     def _unit(self, most: int) -> Callable[[Sequence[tuple[int, str]], Callable[[int], None]], _Found]:
         def read(share: Sequence[tuple[int, str]], advance: Callable[[int], None]) -> _Found:
-            found = _Found()
-            for position, (top, path) in enumerate(share):
+            found, before = _Found(), 0
+            for position, (number, path) in enumerate(share):
                 if found.operations > most:
                     found.rest += share[position:]
                     break
-                before = found.operations
-                self._read_tree(top, path, found, most)
+                self._branch(number, found).read_tree(path, most)
                 advance(found.operations - before)
+                before = found.operations
             return found
 
         return read
 
-    def _read_tree(self, top: int, path: str, found: _Found, most: int) -> None:
+    def _branch(self, number: int, found: _Found) -> _Branch:
+        place = self.places[number]
+        assert place is not None
+        return _Branch(place, self.known.get(place.device), self.nested, found)
+
+
+class _Branch:
+    """Reads below one top; what stays the same from directory to directory is looked up once.
+
+    Args:
+        known: numbers of inodes that were met, in common with the other processes; None: listings are not trusted.
+        nested: tops, where another scope begins.
+    """
+
+    def __init__(
+        self, place: _Place, known: memoryview | None, nested: Collection[tuple[int, int]], found: _Found
+    ) -> None:
+        self._place, self._known, self._nested, self._found = place, known, nested, found
+        self._device, self._part, self._division = place.device, place.top.part, place.top.division
+        self._links = found.table.on(place.device)
+
+    def read_tree(self, path: str, most: int) -> None:
         """Depth first, one descriptor a level. When `found` has taken `most` operations the rest is noted in it."""
-        descriptor = self._descend(top, path, found)
+        descriptor, found = self._descend(path), self._found
         if descriptor is None:
             return
-        opened: list[_Opened] = []
+        opened = [_Opened(descriptor, path)]
         try:
-            opened.append(_Opened(descriptor, top, path))
-            self._read_directory(opened[-1], found)
+            self._read_directory(opened[0])
             while opened:
                 directory = opened[-1]
                 children = directory.children
-                if children and (found.operations > most or len(opened) > _DEEPEST):
-                    prefix = f"{directory.path}/" if directory.path else ""
-                    found.rest += [(top, prefix + name) for name in children]
-                    children.clear()
                 if not children:
                     os.close(opened.pop().descriptor)
                     continue
+                prefix = f"{directory.path}/" if directory.path else ""
+                if found.operations > most or len(opened) > _DEEPEST:
+                    found.rest += [(self._place.number, prefix + name) for name in children]
+                    children.clear()
+                    continue
                 name = children.pop()
-                below = f"{directory.path}/{name}" if directory.path else name
-                child = self._open(directory.descriptor, name, top, below, found)
+                child = self._open(directory.descriptor, name, prefix + name)
                 if child is not None:
-                    opened.append(_Opened(child, top, below))
-                    self._read_directory(opened[-1], found)
+                    opened.append(_Opened(child, prefix + name))
+                    self._read_directory(opened[-1])
         finally:
             for directory in opened:
                 os.close(directory.descriptor)
 
-    def _descend(self, top: int, path: str, found: _Found) -> int | None:
+    def _descend(self, path: str) -> int | None:
         """Open a directory name by name, no symlink followed."""
-        descriptor: int | None = os.dup(self.descriptors[top] or 0)
+        descriptor: int | None = os.dup(self._place.descriptor)
+        above = ""
         for name in path.split("/") if path else ():
             assert descriptor is not None
+            above = f"{above}/{name}" if above else name
             try:
-                below = self._open(descriptor, name, top, path, found)
+                below = self._open(descriptor, name, above, is_new=above == path)
             finally:
                 os.close(descriptor)
             if below is None:
@@ -310,87 +344,89 @@ class _Reader:
             descriptor = below
         return descriptor
 
-    def _open(self, descriptor: int, name: str, top: int, path: str, found: _Found) -> int | None:
-        found.operations += 2
+    def _open(self, descriptor: int, name: str, path: str, *, is_new: bool = True) -> int | None:
+        """
+        Args:
+            is_new: it was not counted before. One that cannot be opened is an inode all the same.
+        """
         try:
             return os.open(name, _OPEN_DIRECTORY, dir_fd=descriptor)
         except PermissionError:
-            self._count_closed(top, path, lambda: os.stat(name, dir_fd=descriptor, follow_symlinks=False), found)
+            try:
+                status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            except OSError:  # the one above keeps even that back
+                self._unreadable(os.path.dirname(path))
+                return None
+            self._unreadable(path)
+            if is_new:
+                _add_directory(status, self._place.top, path, self._found)
         except OSError as exc:
-            self._refused(exc, self._absolute(top, path), found)
+            _vanished(exc, self._place.absolute(path), self._found)
         return None
 
-    # one directory ----------------------------------------------------------------------------------------------
-
-    def _read_directory(self, directory: _Opened, found: _Found) -> None:
+    def _read_directory(self, directory: _Opened) -> None:
         """One listing; a stat for each file that is not known yet."""
-        descriptor, top, path = directory.descriptor, directory.top, directory.path
-        status = os.fstat(descriptor)
-        directory.device = status.st_dev
-        if status.st_dev != self.devices[top]:
-            found.skipped.append((self._absolute(top, path), OTHER_FILESYSTEM))
+        place, path = self._place, directory.path
+        status = os.fstat(directory.descriptor)
+        if status.st_dev != self._device:
+            self._found.skipped.append((place.absolute(path), OTHER_FILESYSTEM))
             return
-        if path and (status.st_dev, status.st_ino) in self.top_inodes:
-            found.skipped.append((self._absolute(top, path), NESTED))
+        if path and (status.st_dev, status.st_ino) in self._nested:
+            self._found.skipped.append((place.absolute(path), NESTED))
             return
-        if self.projects[top]:
-            directory.project = project_of_opened(descriptor)
-        division, part = self.tops[top].division, self.tops[top].part
-        if division is not None:
-            part = division.directory(path)
-        found.table.directories[part] = found.table.directories.get(part, 0) + 1
+        if place.projects:
+            directory.project = project_of_opened(directory.descriptor)
         try:
-            with os.scandir(descriptor) as listing:
+            with os.scandir(directory.descriptor) as listing:
                 entries: Iterable[os.DirEntry[str]] = listing
-                if self.mounted[top]:
-                    entries = self._not_mounted(listing, directory, found)
-                if division is None:
-                    self._count(entries, directory, part, status, found)
+                if place.mounted:
+                    entries = self._not_mounted(listing, path)
+                if self._division is None:
+                    self._count(entries, directory, self._part, status)
                 else:
-                    self._count_divided(entries, directory, division, part, status, found)
+                    self._count_divided(entries, directory, self._division, status)
         except OSError as exc:
-            self._refused(exc, self._absolute(top, path), found)
+            _vanished(exc, place.absolute(path), self._found)
+
+    def _not_mounted(self, listing: Iterable[os.DirEntry[str]], path: str) -> Iterator[os.DirEntry[str]]:
+        """The entries that no other filesystem, directory or file is mounted on; also of the same device (bind)."""
+        prefix = f"{path}/" if path else ""
+        for entry in listing:
+            if prefix + entry.name in self._place.mounted:
+                self._found.skipped.append((self._place.absolute(prefix + entry.name), MOUNTED))
+            else:
+                yield entry
 
     def _count_divided(
-        self,
-        entries: Iterable[os.DirEntry[str]],
-        directory: _Opened,
-        division: Division,
-        part: int,
-        status: os.stat_result,
-        found: _Found,
+        self, entries: Iterable[os.DirEntry[str]], directory: _Opened, division: Division, status: os.stat_result
     ) -> None:
-        self._count((), directory, part, status, found)
+        self._count((), directory, division.directory(directory.path), status)
         parts, of_part = division.names(directory.path), dict[int, list[os.DirEntry[str]]]()
         for entry in entries:
             of_part.setdefault(parts.get(entry.name, division.rest), []).append(entry)
         for part, some in of_part.items():
-            self._count(some, directory, part, None, found)
+            self._count(some, directory, part, None)
 
     def _count(
-        self,
-        entries: Iterable[os.DirEntry[str]],
-        directory: _Opened,
-        part: int,
-        status: os.stat_result | None,
-        found: _Found,
+        self, entries: Iterable[os.DirEntry[str]], directory: _Opened, part: int, own: os.stat_result | None
     ) -> None:
         """Add entries to the table; directories among them are noted for later.
 
         Args:
-            status: of the directory itself, where it is to be counted with them.
+            own: of the directory itself, where it is to be counted with them.
         """
         # The innermost loop of everything: names are looked up once, sums are local until the owner changes.
-        device, project, table = directory.device, directory.project, found.table
-        links, known, children = table.on(device), self.known.get(device), directory.children.append
+        device, known, links, children = self._device, self._known, self._links, directory.children
         name, any_known, mask = links.names_in(part).append, known is not None and known[_KNOWN], _KNOWN - 1
-        uid, gid = (status.st_uid, status.st_gid) if status else (-1, -1)
-        inodes, blocks, size = (1, status.st_blocks, status.st_size) if status else (0, 0, 0)
-        asked = 3
+        uid, gid, project = own.st_uid if own else -1, own.st_gid if own else -1, directory.project
+        inodes = directories = 1 if own else 0
+        blocks, size = (own.st_blocks, own.st_size) if own else (0, 0)
+        table, asked, row, projects = self._found.table, 5, links.add, self._place.projects
+        last, owner = None, 0
         for entry in entries:
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    children(entry.name)
+                    children.append(entry.name)
                     continue
                 if any_known:
                     inode = entry.inode()
@@ -399,11 +435,11 @@ class _Reader:
                         continue
                 status = entry.stat(follow_symlinks=False)
             except OSError as exc:
-                self._unseen(exc, directory, entry.name, found)
+                self._unseen(exc, directory.path, entry.name)
                 continue
             asked += 1
             if status.st_dev != device:
-                self._count_foreign(status, directory, part, found)
+                self._count_foreign(status, directory, part)
             elif status.st_nlink > 1:
                 inode = status.st_ino
                 if known is not None:
@@ -411,80 +447,58 @@ class _Reader:
                         raise _ListingLies
                     known[inode & mask] = inode
                     known[_KNOWN] = any_known = 1
-                if self.projects[directory.top]:
-                    project = _project_of_file(entry.name, directory)
-                owner = table.number_of((status.st_uid, status.st_gid, project))
-                links.add(inode, status.st_blocks, status.st_size, status.st_nlink, owner)
+                its = status.st_uid, status.st_gid, _project_of_file(entry.name, directory) if projects else 0
+                if its != last:
+                    last, owner = its, table.number_of(its)
+                row(inode, status.st_blocks, status.st_size, status.st_nlink, owner)
                 name(inode)
             else:
                 if status.st_uid != uid or status.st_gid != gid:
-                    table.add(device, part, (uid, gid, directory.project), inodes, blocks, size)
-                    uid, gid, inodes, blocks, size = status.st_uid, status.st_gid, 0, 0, 0
+                    table.add(device, part, (uid, gid, project), inodes, blocks, size, directories)
+                    uid, gid, inodes, blocks, size, directories = status.st_uid, status.st_gid, 0, 0, 0, 0
                 inodes += 1
                 blocks += status.st_blocks
                 size += status.st_size
-        table.add(device, part, (uid, gid, directory.project), inodes, blocks, size)
-        found.operations += asked
+        if inodes:
+            table.add(device, part, (uid, gid, project), inodes, blocks, size, directories)
+        self._found.operations += asked
 
-    def _count_foreign(self, status: os.stat_result, directory: _Opened, part: int, found: _Found) -> None:
+    def _count_foreign(self, status: os.stat_result, directory: _Opened, part: int) -> None:
         """A file whose device is not its directory's: overlays have one for each of their layers."""
-        if directory.device in self.known:
+        if self._known is not None:
             raise _ListingLies
-        owner = status.st_uid, status.st_gid, directory.project
+        table, owner = self._found.table, (status.st_uid, status.st_gid, directory.project)
         if status.st_nlink > 1:
-            links = found.table.on(status.st_dev)
-            number = found.table.number_of(owner)
+            links, number = table.on(status.st_dev), table.number_of(owner)
             links.add(status.st_ino, status.st_blocks, status.st_size, status.st_nlink, number)
             links.names_in(part).append(status.st_ino)
         else:
-            found.table.add(status.st_dev, part, owner, 1, status.st_blocks, status.st_size)
+            table.add(status.st_dev, part, owner, 1, status.st_blocks, status.st_size)
 
-    def _not_mounted(
-        self, listing: Iterable[os.DirEntry[str]], directory: _Opened, found: _Found
-    ) -> Iterator[os.DirEntry[str]]:
-        """The entries that no other filesystem, directory or file is mounted on; also of the same device (bind)."""
-        prefix = f"{directory.path}/" if directory.path else ""
-        for entry in listing:
-            if prefix + entry.name in self.mounted[directory.top]:
-                found.skipped.append((self._absolute(directory.top, prefix + entry.name), MOUNTED))
-            else:
-                yield entry
-
-    # what cannot be read ----------------------------------------------------------------------------------------
-
-    def _absolute(self, top: int, path: str) -> str:
-        return os.path.join(self.tops[top].prefix, path) if path else self.tops[top].prefix
-
-    def _unseen(self, exc: OSError, directory: _Opened, name: str, found: _Found) -> None:
-        path = self._absolute(directory.top, directory.path)
-        if not isinstance(exc, PermissionError):
-            self._refused(exc, os.path.join(path, name), found)
+    def _unseen(self, exc: OSError, directory: str, name: str) -> None:
+        if isinstance(exc, PermissionError):
+            self._unreadable(directory)
         else:
-            self._note_unreadable(path, found)
+            _vanished(exc, self._place.absolute(f"{directory}/{name}" if directory else name), self._found)
 
-    def _refused(self, exc: OSError, path: str, found: _Found) -> None:
-        """Raise, but for what was there a moment ago: somebody removes it meanwhile."""
-        if exc.errno not in VANISHED:
-            raise FileOperation("reading", path, exc.errno or 0) from None
-        found.vanished.append(path)
+    def _unreadable(self, path: str) -> None:
+        absolute, noted = self._place.absolute(path), self._found.unreadable
+        if absolute not in noted[-1:]:  # a directory without x: each of its entries says so
+            noted.append(absolute)
 
-    def _count_closed(self, top: int, path: str, ask: Callable[[], os.stat_result], found: _Found) -> None:
-        """A directory that cannot be opened is an inode all the same, unless the one above it keeps even that back."""
-        try:
-            status = ask()
-        except OSError:
-            self._note_unreadable(self._absolute(top, os.path.dirname(path)), found)
-            return
-        self._note_unreadable(self._absolute(top, path), found)
-        division, part = self.tops[top].division, self.tops[top].part
-        if division is not None:
-            part = division.directory(path)
-        found.table.add(status.st_dev, part, (status.st_uid, status.st_gid, 0), 1, status.st_blocks, status.st_size)
-        found.table.directories[part] = found.table.directories.get(part, 0) + 1
 
-    def _note_unreadable(self, path: str, found: _Found) -> None:
-        if path not in found.unreadable[-1:]:  # a directory without x: each of its entries says so
-            found.unreadable.append(path)
+def _add_directory(status: os.stat_result, top: Top, path: str, found: _Found) -> None:
+    """One that cannot be read."""
+    part = top.part if top.division is None else top.division.directory(path)
+    owner = status.st_uid, status.st_gid, 0
+    found.table.add(status.st_dev, part, owner, 1, status.st_blocks, status.st_size, 1)
+
+
+def _vanished(exc: OSError, path: str, found: _Found) -> None:
+    """Note what was there a moment ago: somebody removes it meanwhile. Any other errno is raised."""
+    if exc.errno not in VANISHED:
+        raise FileOperation("reading", path, exc.errno or 0) from None
+    found.vanished.append(path)
 
 
 def _project_of_file(name: str, directory: _Opened) -> int:

@@ -20,9 +20,10 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import repeat
 from typing import Any, TypeVar
 
 Group = TypeVar("Group", bound=Hashable)
@@ -62,14 +63,12 @@ Owner = tuple[int, int, int]
 
 @dataclass(slots=True)
 class Sums:
+    """Of which so many are directories."""
+
     inodes: int = 0
     blocks: int = 0
     size_bytes: int = 0
-
-    def add(self, inodes: int, blocks: int, size_bytes: int) -> None:
-        self.inodes += inodes
-        self.blocks += blocks
-        self.size_bytes += size_bytes
+    directories: int = 0
 
 
 @dataclass(slots=True)
@@ -122,18 +121,19 @@ class InodeTable:
 
     Attributes:
         owners: owner -> number.
-        single: (device, part, owner's number) -> sums of inodes with one link, and of directories.
+        single: device, part and owner -> sums of inodes with one link, and of directories.
         devices: device -> its inodes with several links.
-        directories: part -> how many.
     """
 
     owners: dict[Owner, int] = field(default_factory=dict)
-    single: dict[tuple[int, int, int], Sums] = field(default_factory=dict)
+    single: dict[tuple[int, int, Owner], Sums] = field(default_factory=dict)
     devices: dict[int, Links] = field(default_factory=dict)
-    directories: dict[int, int] = field(default_factory=dict)
 
     def number_of(self, owner: Owner) -> int:
-        return self.owners.setdefault(owner, len(self.owners))
+        number = self.owners.get(owner)
+        if number is None:
+            number = self.owners[owner] = len(self.owners)
+        return number
 
     def on(self, device: int) -> Links:
         found = self.devices.get(device)
@@ -141,25 +141,34 @@ class InodeTable:
             found = self.devices[device] = Links()
         return found
 
-    def add(self, device: int, part: int, owner: Owner, inodes: int, blocks: int, size_bytes: int) -> None:
-        key = device, part, self.number_of(owner)
+    def add(
+        self,
+        device: int,
+        part: int,
+        owner: Owner,
+        inodes: int,
+        blocks: int,
+        size_bytes: int,
+        directories: int = 0,
+    ) -> None:
+        key = device, part, owner
         sums = self.single.get(key)
         if sums is None:
             sums = self.single[key] = Sums()
-        sums.add(inodes, blocks, size_bytes)
+        sums.inodes += inodes
+        sums.blocks += blocks
+        sums.size_bytes += size_bytes
+        sums.directories += directories
 
     def all_devices(self) -> set[int]:
         return {device for device, _, _ in self.single} | set(self.devices)
 
     def merge(self, other: InodeTable) -> None:
         numbers = [self.number_of(owner) for owner in other.owners]
-        for (device, part, owner), sums in other.single.items():
-            mine = self.single.setdefault((device, part, numbers[owner]), Sums())
-            mine.add(sums.inodes, sums.blocks, sums.size_bytes)
+        for key, sums in other.single.items():
+            self.add(*key, sums.inodes, sums.blocks, sums.size_bytes, sums.directories)
         for device, links in other.devices.items():
             self.on(device).merge(links, numbers)
-        for part, count in other.directories.items():
-            self.directories[part] = self.directories.get(part, 0) + count
 
 
 class Unresolved(Exception):
@@ -225,23 +234,23 @@ def figures_of(
     counting = _Counting(groups, scopes)
     owners = list(table.owners)
     for (device, part, owner), sums in table.single.items():
-        counting.add({part: 1}, 1, mine[device].owns(owners[owner]), sums)
+        counting.add({part: 1}, 1, mine[device].owns(owner), sums)
     for device, links in table.devices.items():
-        is_mine = [mine[device].owns(owner) for owner in owners]
-        for counts, link_count, owner, sums in resolve(links):
-            counting.add(counts, link_count, is_mine[owner], sums)
-    return counting.finish(_files(table), table.directories)
+        for counts, link_count, number, sums in resolve(links):
+            counting.add(counts, link_count, mine[device].owns(owners[number]), sums)
+    return counting.finish(*_names(table))
 
 
-def _files(table: InodeTable) -> Mapping[int, int]:
-    """Part -> names that are not directories'."""
+def _names(table: InodeTable) -> tuple[Counter[int], Counter[int]]:
+    """By part: names that are not directories', and directories."""
     files: Counter[int] = Counter()
+    directories: Counter[int] = Counter()
     for (_, part, _), sums in table.single.items():
-        files[part] += sums.inodes
-    files.subtract(table.directories)
+        files[part] += sums.inodes - sums.directories
+        directories[part] += sums.directories
     for links in table.devices.values():
         files.update({part: len(names) for part, names in links.names.items()})
-    return files
+    return files, directories
 
 
 class _Counting:
@@ -286,10 +295,10 @@ class _Counting:
             if in_all < links:
                 figures.linked_outside.add(sums)
 
-    def finish(self, files: Mapping[int, int], directories: Mapping[int, int]) -> dict[Any, Figures]:
+    def finish(self, files: Counter[int], directories: Counter[int]) -> dict[Any, Figures]:
         for group, parts in self._groups.items():
-            self._figures[group].files = sum(files.get(part, 0) for part in parts)
-            self._figures[group].directories = sum(directories.get(part, 0) for part in parts)
+            self._figures[group].files = sum(files[part] for part in parts)
+            self._figures[group].directories = sum(directories[part] for part in parts)
         return self._figures
 
 
@@ -310,27 +319,29 @@ def resolve(links: Links) -> Iterator[tuple[Mapping[int, int], int, int, Sums]]:
     found: dict[tuple[int, int, int], Sums] = {}
     for rows, names in _portions(links, portions):
         held: dict[int, int] = {}
-        get = held.get
         for part, numbers in names:
-            following = kinds.following(part)
-            for inode in numbers:
-                kind = get(inode, 0)
-                held[inode] = following[kind] if kind in following else kinds.add(kind, part)
-        take = held.pop
-        for inode, blocks, size_bytes, link_count, owner in rows:
-            kind = take(inode, 0)
-            if kind:  # else another process met it too, and its row came first
-                key = kind, link_count, owner
-                sums = found.get(key)
-                if sums is None:
-                    sums = found[key] = Sums()
-                sums.inodes += 1
-                sums.blocks += blocks
-                sums.size_bytes += size_bytes
+            # Name for name: the kind that the inode has so far, the kind that follows, and that is its kind.
+            held.update(zip(numbers, map(kinds.following(part), map(held.get, numbers, repeat(0))), strict=True))
+        _add_up(rows, held, found)
         if held:
             raise Unresolved
     for (kind, link_count, owner), sums in found.items():
         yield kinds.counts(kind), link_count, owner, sums
+
+
+def _add_up(rows: _Rows, held: dict[int, int], found: dict[tuple[int, int, int], Sums]) -> None:
+    """Add inodes to the sums of their kind, and take them out of `held`."""
+    take = held.pop
+    current, sums = (-1, -1, -1), Sums()
+    for inode, blocks, size_bytes, link_count, owner in rows:
+        kind = take(inode, 0)
+        if kind:  # else another process met it too, and its row came first
+            key = kind, link_count, owner
+            if key != current:
+                current, sums = key, found.setdefault(key, Sums())
+            sums.inodes += 1
+            sums.blocks += blocks
+            sums.size_bytes += size_bytes
 
 
 class _Kinds:
@@ -338,16 +349,13 @@ class _Kinds:
 
     def __init__(self) -> None:
         self._made_by: list[tuple[int, int]] = [(0, 0)]
-        self._following: dict[int, dict[int, int]] = {}
+        self._following: dict[int, _Following] = {}
 
-    def following(self, part: int) -> dict[int, int]:
+    def following(self, part: int) -> Callable[[int], int]:
         """Kind -> the kind with one more name in this part."""
-        return self._following.setdefault(part, {})
-
-    def add(self, kind: int, part: int) -> int:
-        new = self._following[part][kind] = len(self._made_by)
-        self._made_by.append((kind, part))
-        return new
+        if part not in self._following:
+            self._following[part] = _Following(part, self._made_by)
+        return self._following[part].__getitem__
 
     def counts(self, kind: int) -> Mapping[int, int]:
         counts: Counter[int] = Counter()
@@ -355,6 +363,19 @@ class _Kinds:
             kind, part = self._made_by[kind]
             counts[part] += 1
         return counts
+
+
+class _Following(dict[int, int]):
+    """A dict, as only a dict is looked through without running any Python for what it has."""
+
+    def __init__(self, part: int, made_by: list[tuple[int, int]]) -> None:
+        super().__init__()
+        self._part, self._made_by = part, made_by
+
+    def __missing__(self, kind: int) -> int:
+        self._made_by.append((kind, self._part))
+        self[kind] = len(self._made_by) - 1
+        return self[kind]
 
 
 _Rows = Iterable[tuple[int, int, int, int, int]]
