@@ -18,7 +18,8 @@ class Commands:
 
     def add(self, name: str, script: str, *, interpreter: str = "/bin/sh", mode: int = 0o755) -> Path:
         path = self.directory / name
-        log = f'printf "%s\\0" {name} "$@" >> "{self.directory}/.calls"; printf "\\n" >> "{self.directory}/.calls"\n'
+        # One write a call: commands run side by side.
+        log = f'printf "%s\\0" {name} "$@" "\n" >> "{self.directory}/.calls"\n'
         path.write_text(f"#!{interpreter}\n{log if interpreter == '/bin/sh' else ''}{script}\n")
         path.chmod(mode)
         return path
@@ -33,7 +34,7 @@ class Commands:
     def calls(self) -> list[list[str]]:
         """The words of each call so far."""
         log = self.directory / ".calls"
-        lines = log.read_text().split("\0\n") if log.exists() else []
+        lines = log.read_text().split("\0\n\0") if log.exists() else []
         return sorted(line.split("\0") for line in lines if line)
 
     @property

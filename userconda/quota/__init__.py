@@ -232,41 +232,48 @@ def _parsed(output: Output, parser: Callable[[str], list[QuotaReading]]) -> list
 
 def _here(readings: Sequence[QuotaReading], question: Question, place: Place, source: str) -> Iterator[QuotaReading]:
     """Those that hold at the place, with what the command was not asked to repeat."""
-    subject = question.subject
     for reading in readings:
-        scope = reading.scope or subject.scope
-        number = subject.number if reading.number is None else reading.number
-        ours = {"user": place.uid, "group": place.gid, "project": place.project_id}.get(scope or "", number)
-        if number not in (None, ours) or not _is_at(reading, place):
+        scope = reading.scope or question.subject.scope
+        number = question.subject.number if reading.number is None else reading.number
+        if not _is_ours(scope, number, reading.name, place) or not _is_at(reading, question, place):
             continue
-        yield replace(
-            reading,
-            scope=scope,
-            number=number,
-            name=_shown_name(reading, scope, number, place) or subject.name,
-            mount=place.mount if reading.filesystem != "site" else reading.mount,
-            filesystem=place.fstype if reading.filesystem != "site" and place.fstype else reading.filesystem,
-            device=reading.device or (place.device if reading.filesystem != "site" else None),
-            part=reading.part or (reading.mount if reading.filesystem == "btrfs" else None),
-            source=source,
-        )
+        shown = replace(reading, scope=scope, number=number, source=source)
+        if not question.all_told:
+            shown = replace(
+                shown,
+                name=_shown_name(shown, place) or question.subject.name,
+                mount=place.mount,
+                filesystem=place.fstype or reading.filesystem,
+                device=reading.device or place.device or None,
+                part=reading.part or (reading.mount if reading.filesystem == "btrfs" else None),
+            )
+        yield shown
 
 
-def _shown_name(reading: QuotaReading, scope: str | None, number: int | None, place: Place) -> str | None:
-    if scope == "user" and number == place.uid:
-        return place.user
-    if scope == "group" and number is not None:
-        return _name(lambda: grp.getgrgid(number).gr_name, number)
-    return reading.name or (str(number) if scope == "project" and number is not None else None)
+def _is_ours(scope: str | None, number: int | None, name: str | None, place: Place) -> bool:
+    """Commands may answer for other users, and for all of a user's groups: a new file here counts in one of them."""
+    if number is None:
+        return scope != "user" or name in (None, place.user, str(place.uid))
+    return number == {"user": place.uid, "group": place.gid, "project": place.project_id}.get(scope or "", number)
 
 
-def _is_at(reading: QuotaReading, place: Place) -> bool:
+def _is_at(reading: QuotaReading, question: Question, place: Place) -> bool:
     """quota(1) and sites' commands answer for other filesystems too. A site's name that is no path is left to it."""
-    if reading.filesystem in ("quota", "xfs"):
-        return reading.mount in (place.root, place.mount)
-    if reading.filesystem in ("site", "panasas") and reading.mount is not None and reading.mount.startswith("/"):
-        return covers(os.path.realpath(reading.mount), place.directory)
-    return True
+    if question.all_told or reading.filesystem == "panasas":
+        path = reading.mount or ""
+        return not path.startswith("/") or covers(os.path.realpath(path), place.directory)
+    return reading.filesystem not in ("quota", "xfs") or reading.mount in (place.root, place.mount)
+
+
+def _shown_name(reading: QuotaReading, place: Place) -> str | None:
+    number = reading.number
+    if number is None:
+        return reading.name
+    if reading.scope == "user":
+        return place.user
+    if reading.scope == "group":
+        return _name(lambda: grp.getgrgid(number).gr_name, number)
+    return reading.name or str(number)
 
 
 def _read_cephfs(place: Place) -> QuotaAnswer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -48,7 +49,9 @@ def ask(place: Place, fileset: str | None) -> tuple[Question, ...]:
         here = [reading for reading in readings if fileset is None or reading.part in (None, fileset)]
         if not here:
             raise Unknown(f"it says nothing of the fileset {fileset}")
-        return here
+        # Without the directory's fileset, nobody knows which of several binds.
+        doubtful = fileset is None and len({reading.part for reading in here}) > 1
+        return [dataclasses.replace(reading, unreliable=doubtful) for reading in here]
 
     user = ("mmlsquota", "-Y", "-u", str(place.uid), device)
     questions = [Question(((user, of_this_fileset),), Subject("user", None, place.uid))]

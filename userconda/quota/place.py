@@ -45,7 +45,9 @@ class Question:
         commands: argument vectors, and what reads the output of each (raises Unknown). The best to parse comes first;
             the next is run where one gave no reading.
         subject: whose quota was asked for: fills in what the output leaves out.
+        all_told: the output itself tells mount and filesystem of each reading, as a site's own command does.
     """
 
     commands: tuple[tuple[Command, Parser], ...]
     subject: Subject = field(default_factory=Subject)
+    all_told: bool = False

@@ -36,7 +36,7 @@ def ask(place: Place, command: Sequence[str]) -> tuple[Question, ...]:
             raise Unknown(f"it says nothing of the user {place.user}")
         return found
 
-    return (Question(((tuple(words), of_this_user),)),)
+    return (Question(((tuple(words), of_this_user),), all_told=True),)
 
 
 def parse_site(text: str, now: float = 0) -> list[QuotaReading]:
