@@ -252,12 +252,14 @@ class _Reader:
             units = min(len(frontier), 8 * self.units if pool.is_slow else self.units)
             # Not neighbours together: the biggest packages have many subdirectories, side by side.
             shares = [frontier[start::units] for start in range(units)]
-            for part in pool.map(shares, self._unit(most), 40 * len(frontier), on_tick, meanwhile):
-                found.merge(part)
+            pool.each(shares, self._unit(most), 40 * len(frontier), self._receive, on_tick, meanwhile)
             meanwhile = _nothing
         meanwhile()
         skipped = [Skipped(*item) for item in found.skipped]
         return Scan(found.table, sorted(set(found.unreadable)), found.vanished, skipped)
+
+    def _receive(self, number: int, part: _Found) -> None:
+        self.found.merge(part)
 
     def _is_enough(self, pool: Pool, subtrees: int) -> bool:
         """Whether the workers can start: sooner where one process alone mostly waits."""
