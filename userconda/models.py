@@ -575,6 +575,11 @@ class QuotaReading:
     tightest: bool = False
 
     @property
+    def identity(self) -> tuple[object, ...]:
+        """Which quota it is of, whenever and however it was asked for."""
+        return self.filesystem, self.mount, self.device, self.part, self.scope, self.name, self.number
+
+    @property
     def over_bytes(self) -> str | None:
         """From the numbers, never from the stars that commands print."""
         if not self.limits_known:
@@ -715,11 +720,12 @@ class QuotaAnswer:
     texts: tuple[UnknownText, ...] = ()
 
     def __add__(self, other: QuotaAnswer) -> QuotaAnswer:
-        """Of two directories: what holds for both is there once, and one of all is the tightest."""
-        readings = dict.fromkeys(replace(reading, tightest=False) for reading in (*self.readings, *other.readings))
+        """Of two directories: a quota that holds for both is there once, and one of all is the tightest."""
+        known = {reading.identity for reading in self.readings}
+        readings = [*self.readings, *(reading for reading in other.readings if reading.identity not in known)]
         unknown = dict.fromkeys((*self.unknown, *other.unknown))
         texts = dict.fromkeys((*self.texts, *other.texts))
-        return QuotaAnswer(mark_tightest([*readings]), tuple(unknown), tuple(texts))
+        return QuotaAnswer(mark_tightest(readings), tuple(unknown), tuple(texts))
 
     def reaches(self, percent: float) -> bool:
         """Whether a quota is used up to that, or to its end. A filesystem that everybody fills is no quota."""

@@ -6,6 +6,7 @@ from time import monotonic, sleep
 
 import pytest
 
+from tests.clone.sites import Site, make_site
 from userconda.config import Config
 
 
@@ -72,3 +73,8 @@ def gone(marker: str) -> bool:
     while marked(marker) and monotonic() < until:
         sleep(0.01)
     return not marked(marker)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return make_site(tmp_path)

@@ -89,9 +89,17 @@ def test_all_are_asked_at_once_so_that_a_dead_server_costs_one_time_limit(comman
     started = time.monotonic()
     answer = read(commands, tmp_path, "lustre")
     assert 5 <= time.monotonic() - started < 7
-    reason = f"quota unknown: lfs: lfs did not answer within 5 s ({place_of(str(tmp_path)).mount})"
+    reason = f"quota unknown: lfs: lfs did not answer within 5.0 s ({place_of(str(tmp_path)).mount})"
     assert (quotas(answer), answer.unknown) == ([], (reason,))
     assert gone("2001.25")
+
+
+def test_one_after_the_other_have_one_time_limit_too(commands: Commands, tmp_path: Path) -> None:
+    commands.add("mmlsattr", "exec sleep 2002.25")
+    commands.add("mmlsquota", "exec sleep 2002.25")
+    started = time.monotonic()
+    assert quotas(read(commands, tmp_path, "gpfs")) == []
+    assert time.monotonic() - started < 6.5
 
 
 # quota(1) and XFS -------------------------------------------------------------------------------------------------

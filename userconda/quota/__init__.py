@@ -12,6 +12,7 @@ import os
 import pwd
 import shlex
 import stat
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,8 +21,8 @@ from typing import Final, Protocol
 from userconda.models import QuotaAnswer, QuotaReading, UnknownText, mark_tightest
 from userconda.mounts import covers, mount_of, project_of, read_mounts, whole_mount
 from userconda.quota import beegfs, btrfs, cephfs, gpfs, linux, lustre, panasas, site, statvfs, xfs, zfs
-from userconda.quota.place import Place, Question
-from userconda.quota.run import Output, run
+from userconda.quota.place import Command, Place, Question
+from userconda.quota.run import TIMEOUT_SECONDS, Output, run
 from userconda.quota.text import Unknown, refusal
 from userconda.sharing import Charging, Mine
 from userconda.units import printable
@@ -104,7 +105,7 @@ _ASK: Final[Mapping[str, Callable[[Place], tuple[Question, ...]]]] = {
 def read_quotas(
     directory: str, config: Settings, *, family: str | None = None, one_command: bool = False
 ) -> QuotaAnswer:
-    """Every quota that holds for a directory, or for the nearest one above it that exists.
+    """Every quota that holds for a directory, or for the nearest one above it that exists, known within 5 s.
 
     Args:
         family: instead of the mount's, and of a site's own command.
@@ -121,8 +122,9 @@ def read_quotas(
     if wanted == "cephfs":
         asked = _read_cephfs(place)
     elif wanted != "statvfs":
-        questions = _questions(str(wanted), place, command, config.environment)
-        asked = _ask(questions[:1] if one_command else questions, place, config.environment)
+        asker = _Asker(place, config.environment)
+        questions = asker.questions(str(wanted), command)
+        asked = asker.ask(questions[:1] if one_command else questions)
     readings = [*asked.readings, *_from_statvfs(place, asked.readings)]
     unknown = asked.unknown
     if wanted == "statvfs" and not any(reading.scope == "directory" for reading in readings):
@@ -177,48 +179,54 @@ def _name(look_up: Callable[[], str], number: int) -> str:
         return str(number)
 
 
-def _questions(
-    family: str, place: Place, command: Sequence[str], environment: Mapping[str, str]
-) -> tuple[Question, ...]:
-    if family == "site":
-        return site.ask(place, command)
-    if family != "gpfs":
-        return _ASK[family](place)
-    fileset = None
-    with contextlib.suppress(Unknown):
-        fileset = gpfs.parse_fileset(run(gpfs.ask_fileset(place), environment).stdout)
-    return gpfs.ask(place, fileset)
+class _Asker:
+    """Runs the commands for one place: all of them together have one time limit."""
 
+    def __init__(self, place: Place, environment: Mapping[str, str]) -> None:
+        self._place, self._environment = place, environment
+        self._until = time.monotonic() + TIMEOUT_SECONDS
 
-def _ask(questions: Sequence[Question], place: Place, environment: Mapping[str, str]) -> QuotaAnswer:
-    """All at once: one that hangs costs its time limit once."""
-    if len(questions) == 1:
-        return _ask_one(questions[0], place, environment)
-    with ThreadPoolExecutor(len(questions)) as pool:
-        answers = list(pool.map(lambda question: _ask_one(question, place, environment), questions))
-    readings = dict.fromkeys(reading for answer in answers for reading in answer.readings)
-    unknown = dict.fromkeys(line for answer in answers for line in answer.unknown)
-    return QuotaAnswer(tuple(readings), tuple(unknown), tuple(text for answer in answers for text in answer.texts))
+    def questions(self, family: str, command: Sequence[str]) -> tuple[Question, ...]:
+        if family == "site":
+            return site.ask(self._place, command)
+        if family != "gpfs":
+            return _ASK[family](self._place)
+        fileset = None
+        with contextlib.suppress(Unknown):
+            fileset = gpfs.parse_fileset(self._run(gpfs.ask_fileset(self._place)).stdout)
+        return gpfs.ask(self._place, fileset)
 
+    def ask(self, questions: Sequence[Question]) -> QuotaAnswer:
+        """All at once."""
+        if len(questions) == 1:
+            return self._ask_one(questions[0])
+        with ThreadPoolExecutor(len(questions)) as pool:
+            answers = list(pool.map(self._ask_one, questions))
+        readings = dict.fromkeys(reading for answer in answers for reading in answer.readings)
+        unknown = dict.fromkeys(line for answer in answers for line in answer.unknown)
+        return QuotaAnswer(tuple(readings), tuple(unknown), tuple(text for answer in answers for text in answer.texts))
 
-def _ask_one(question: Question, place: Place, environment: Mapping[str, str]) -> QuotaAnswer:
-    """The first of its commands that gives a reading."""
-    texts = []
-    for command, parser in question.commands:
-        output = Output("", "", -1)
-        try:
-            output = run(command, environment)
-            readings = tuple(_here(_parsed(output, parser), question, place, shlex.join(command)))
-            if readings:
-                return QuotaAnswer(readings)
-            raise Unknown(f"it says nothing of {printable(place.mount)}")
-        except Unknown as exc:
-            code = output.exit_code if output.exit_code >= 0 else None
-            texts.append(UnknownText(shlex.join(command), exc.reason, code, output.stdout, output.stderr))
-    # The last that is installed tells most: what is missing is only worth a word where all are.
-    told = [text for text in texts if text.exit_code is not None] or texts
-    name = told[-1].command.partition(" ")[0]
-    return QuotaAnswer((), (f"quota unknown: {name}: {told[-1].reason} ({printable(place.mount)})",), tuple(texts))
+    def _ask_one(self, question: Question) -> QuotaAnswer:
+        """The first of its commands that gives a reading."""
+        place, texts = self._place, []
+        for command, parser in question.commands:
+            output = Output("", "", -1)
+            try:
+                output = self._run(command)
+                readings = tuple(_here(_parsed(output, parser), question, place, shlex.join(command)))
+                if readings:
+                    return QuotaAnswer(readings)
+                raise Unknown(f"it says nothing of {printable(place.mount)}")
+            except Unknown as exc:
+                code = output.exit_code if output.exit_code >= 0 else None
+                texts.append(UnknownText(shlex.join(command), exc.reason, code, output.stdout, output.stderr))
+        # The last that is installed tells most: what is missing is only worth a word where all are.
+        told = [text for text in texts if text.exit_code is not None] or texts
+        name = told[-1].command.partition(" ")[0]
+        return QuotaAnswer((), (f"quota unknown: {name}: {told[-1].reason} ({printable(place.mount)})",), tuple(texts))
+
+    def _run(self, command: Command) -> Output:
+        return run(command, self._environment, max(0.1, self._until - time.monotonic()))
 
 
 def _parsed(output: Output, parser: Callable[[str], list[QuotaReading]]) -> list[QuotaReading]:

@@ -82,7 +82,7 @@ def _collect(process: subprocess.Popen[bytes], name: str, timeout_seconds: float
             if left <= 0:
                 if ended:
                     break
-                raise Unknown(f"{name} did not answer within {timeout_seconds:g} s")
+                raise Unknown(f"{name} did not answer within {timeout_seconds:.1f} s")
             for key, _ in selector.select(min(left, 0.05)):
                 data = os.read(key.fd, 1 << 16)
                 output[key.fd] += data
@@ -94,7 +94,7 @@ def _collect(process: subprocess.Popen[bytes], name: str, timeout_seconds: float
                 ended, deadline = True, min(deadline, time.monotonic() + _LINGER_SECONDS)
     while not _has_ended(process):  # both streams closed, and still at it
         if time.monotonic() > deadline:
-            raise Unknown(f"{name} did not end within {timeout_seconds:g} s")
+            raise Unknown(f"{name} did not end within {timeout_seconds:.1f} s")
         time.sleep(0.005)
     return bytes(output[process.stdout.fileno()]), bytes(output[process.stderr.fileno()])
 
