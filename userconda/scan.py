@@ -25,7 +25,7 @@ from userconda.fsops import VANISHED
 from userconda.models import Skipped
 from userconda.mounts import Mount, mount_of, project_of_opened, read_mounts
 from userconda.parallel import Pool, waits
-from userconda.sharing import InodeTable
+from userconda.sharing import InodeTable, Owner
 
 #: Enough units for the workers to share evenly; every one costs some microseconds to hand over.
 _UNITS: Final = 96
@@ -202,7 +202,7 @@ class _Reader:
             raise
         if trust:
             for device in {place.device for place in self.places if place is not None}:
-                self.known[device] = memoryview(mmap.mmap(-1, 8 * (_KNOWN + 1))).cast("Q")
+                self.known[device] = memoryview(mmap.mmap(-1, 8 * _KNOWN)).cast("Q")
 
     def _open_top(self, number: int, top: Top, mounts: Sequence[Mount], projects: bool | None) -> _Place | None:
         try:
@@ -417,22 +417,24 @@ class _Branch:
         Args:
             own: of the directory itself, where it is to be counted with them.
         """
-        # The innermost loop of everything: names are looked up once, sums are local until the owner changes.
-        device, known, links, children = self._device, self._known, self._links, directory.children
-        name, any_known, mask = links.names_in(part).append, known is not None and known[_KNOWN], _KNOWN - 1
-        uid, gid, project = own.st_uid if own else -1, own.st_gid if own else -1, directory.project
+        # The innermost loop of everything: names are looked up once, sums are local until the owner changes, and what
+        # has several links is added to the columns a directory at a time.
+        device, known, children = self._device, self._known, directory.children
+        names, project, projects = self._links.names_in(part), directory.project, self._place.projects
+        listed, linked, owners = list[int](), list[os.stat_result](), list[Owner]()
+        name, mask, inode = names.append, _KNOWN - 1, 0
+        uid, gid = (own.st_uid, own.st_gid) if own else (-1, -1)
         inodes = directories = 1 if own else 0
         blocks, size = (own.st_blocks, own.st_size) if own else (0, 0)
-        table, asked, row, projects = self._found.table, 5, links.add, self._place.projects
-        last, owner = None, 0
+        table, asked = self._found.table, 5
         for entry in entries:
             try:
                 if entry.is_dir(follow_symlinks=False):
                     children.append(entry.name)
                     continue
-                if any_known:
+                if known is not None:
                     inode = entry.inode()
-                    if known[inode & mask] == inode:  # type: ignore[index]
+                    if known[inode & mask] == inode:
                         name(inode)
                         continue
                 status = entry.stat(follow_symlinks=False)
@@ -443,17 +445,10 @@ class _Branch:
             if status.st_dev != device:
                 self._count_foreign(status, directory, part)
             elif status.st_nlink > 1:
-                inode = status.st_ino
-                if known is not None:
-                    if inode != entry.inode():
-                        raise _ListingLies
-                    known[inode & mask] = inode
-                    known[_KNOWN] = any_known = 1
-                its = status.st_uid, status.st_gid, _project_of_file(entry.name, directory) if projects else 0
-                if its != last:
-                    last, owner = its, table.number_of(its)
-                row(inode, status.st_blocks, status.st_size, status.st_nlink, owner)
-                name(inode)
+                listed.append(inode)
+                linked.append(status)
+                if projects:
+                    owners.append((status.st_uid, status.st_gid, _project_of_file(entry.name, directory)))
             else:
                 if status.st_uid != uid or status.st_gid != gid:
                     table.add(device, part, (uid, gid, project), inodes, blocks, size, directories)
@@ -463,7 +458,37 @@ class _Branch:
                 size += status.st_size
         if inodes:
             table.add(device, part, (uid, gid, project), inodes, blocks, size, directories)
+        if linked:
+            names.extend(self._add_linked(listed, linked, owners))
         self._found.operations += asked
+
+    def _add_linked(self, listed: list[int], linked: list[os.stat_result], owners: list[Owner]) -> list[int]:
+        """Rows for inodes with several links.
+
+        Args:
+            listed: their numbers, by the listing.
+            owners: theirs, where project ids had to be asked for.
+
+        Returns:
+            Their numbers.
+        """
+        inodes, known = [status.st_ino for status in linked], self._known
+        if known is not None:
+            if inodes != listed:
+                raise _ListingLies
+            for inode in inodes:
+                known[inode & _KNOWN - 1] = inode
+        owners = owners or [(status.st_uid, status.st_gid, 0) for status in linked]
+        number_of, links = self._found.table.number_of, self._links
+        links.inodes.extend(inodes)
+        links.blocks.extend([status.st_blocks for status in linked])
+        links.size_bytes.extend([status.st_size for status in linked])
+        links.links.extend([status.st_nlink for status in linked])
+        if owners.count(owners[0]) == len(owners):
+            links.owners.extend([number_of(owners[0])] * len(owners))
+        else:
+            links.owners.extend(map(number_of, owners))
+        return inodes
 
     def _count_foreign(self, status: os.stat_result, directory: _Opened, part: int) -> None:
         """A file whose device is not its directory's: overlays have one for each of their layers."""
