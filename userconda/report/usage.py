@@ -141,9 +141,10 @@ def _sentences(result: UsageResult) -> Iterator[str]:
         )
     outside = (result.selected.figures if result.selected else total).linked_outside
     if outside.inodes:
+        size = f"{format_bytes(outside.size_bytes)} and " if outside.size_bytes else ""
         yield (
-            f"{format_bytes(outside.size_bytes)} and {format_count(outside.inodes, 'inode')} of it are linked from "
-            "elsewhere too: removing environments does not free them."
+            f"{size}{format_count(outside.inodes, 'inode')} of it are linked from elsewhere too: removing environments "
+            "does not free them."
         )
 
 
