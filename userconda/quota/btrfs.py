@@ -16,6 +16,8 @@ _HEADERS: Final = (
     (("Qgroupid", "Referenced", "Exclusive", "Max referenced", "Max exclusive"), ("Parent", "Child", "Path")),
 )
 _DU_HEADER: Final = ["Total", "Exclusive", "Set", "shared", "Filename"]
+_IDS = re.compile(r"-+|\d+/\d+(?:,\d+/\d+)*")
+_IS_SIZE = re.compile(r"(?:none|\d+(?:\.\d+)?(?:B|[KMGTPE]iB)?)(?:\s|$)")
 _DU_ROW = re.compile(r"\s*(\S+)\s+(\S+)\s+(\S+)\s+(/.*|\S.*)")
 
 
@@ -64,6 +66,10 @@ def _from_fields(fields: Sequence[str], more: Sequence[str], inconsistent: bool)
     qgroup, *sizes = fields[:5]
     referenced, exclusive, max_referenced, max_exclusive = sizes
     rest = dict(zip(more, fields[5:], strict=True))
+    for column, word in rest.items():
+        good = _IDS.fullmatch(word) if column in ("parent", "child") else not _IS_SIZE.match(word)
+        if not good:
+            raise Unknown(f"{word!r} is no {column}")
     limits = ((referenced, max_referenced, qgroup), (exclusive, max_exclusive, f"{qgroup} exclusive"))
     for used, most, name in limits:
         if name == qgroup or most != "none":

@@ -32,7 +32,8 @@ _SCOPES: Final = {"USR": "user", "GRP": "group", "FILESET": "fileset"}
 _UNITS: Final = {"KB": KIB, "MB": KIB * KIB, "GB": KIB * KIB * KIB, "TB": KIB * KIB * KIB * KIB}
 _LEFT_HEADER: Final = ["quota", "limit", "in_doubt", "grace"]
 _RIGHT_HEADER: Final = ["files", "quota", "limit", "in_doubt", "grace"]
-_FILES = re.compile(r"(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(none|expired|-|\d+\s*[a-z]+)(?:\s.*)?")
+_GRACE: Final = r"none|expired|-|\d+ ?(?:days?|hours?|minutes?|min|seconds?)"
+_FILES = re.compile(rf"(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+({_GRACE})(?:\s.*)?")
 _FILESET = re.compile(r"^fileset name:\s*(\S+)\s*$", re.MULTILINE)
 
 
@@ -138,7 +139,7 @@ def _table_row(line: str, has_fileset: bool, unit: str, subject: Subject) -> Quo
     if tokens == ["no", "limits"]:
         return QuotaReading("gpfs", scope=scope, name=subject.name, number=subject.number, device=device, part=fileset)
     files = _FILES.fullmatch(right.strip())
-    if not bar or files is None or len(tokens) < 5:
+    if not bar or files is None or not re.fullmatch(_GRACE, " ".join(tokens[4:])):
         raise Unknown("no row of mmlsquota's")
     sizes = [_table_size(token, unit) for token in tokens[:4]]
     rounded = unit not in ("KB", "blocks") or is_rounded(*tokens[:4])

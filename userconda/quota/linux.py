@@ -23,7 +23,7 @@ from userconda.quota.text import (
     is_wrapped_name,
     limit,
     parse_count,
-    parse_size,
+    parse_sizes,
     parse_subject,
     refusal,
     split_row,
@@ -128,9 +128,7 @@ def _reported(line: str, subject: Subject, device: str) -> Iterator[_Parts]:
 
 
 def _reading(row: Row, mount: str | None, device: str | None, subject: Subject, now: float) -> QuotaReading:
-    used_bytes, soft_bytes, hard_bytes = (
-        parse_size(token) for token in (row.used_bytes, row.soft_bytes, row.hard_bytes)
-    )
+    used_bytes, soft_bytes, hard_bytes = parse_sizes(row.used_bytes, row.soft_bytes, row.hard_bytes)
     used_files, soft_files, hard_files = (
         parse_count(token, suffixes=True) for token in (row.used_files, row.soft_files, row.hard_files)
     )

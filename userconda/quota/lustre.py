@@ -18,7 +18,7 @@ from userconda.quota.text import (
     is_wrapped_name,
     limit,
     parse_count,
-    parse_size,
+    parse_sizes,
     parse_subject,
     refusal,
     split_row,
@@ -31,6 +31,9 @@ _COLUMNS: Final = {
     "bgrace": "bytes_grace", "files": "used_files", "iquota": "soft_files", "ilimit": "hard_files",
     "igrace": "files_grace",
 }  # fmt: skip
+#: More than any limit.
+MANY: Final = 1 << 64
+
 _ERRORS: Final = "Some errors happened when getting quota info"
 _EITHER: Final = {"quota": "soft", "limit": "hard", "grace": ""}
 
@@ -112,17 +115,14 @@ def _row(line: str, columns: tuple[str, ...]) -> dict[str, str | None] | None:
 
 
 def _reading(row: dict[str, str | None], subject: Subject, now: float) -> QuotaReading:
-    def size(column: str) -> int | None:
-        token = row.get(column)
-        return None if token is None else parse_size(token)
-
-    def count(column: str) -> int | None:
-        token = row.get(column)
-        return None if token is None else parse_count(token)
-
-    soft_bytes, soft_files = limit(size("soft_bytes") or 0), limit(count("soft_files") or 0)
-    used_bytes, used_files = size("used_bytes"), count("used_files")
-    tokens = [row.get(column) or "" for column in ("used_bytes", "soft_bytes", "hard_bytes")]
+    """Of a selection of columns, what is not there is None."""
+    sizes = {column: token for column in ("used_bytes", "soft_bytes", "hard_bytes") if (token := row.get(column))}
+    counts = {column: token for column in ("used_files", "soft_files", "hard_files") if (token := row.get(column))}
+    figures = dict(zip(sizes, parse_sizes(*sizes.values()), strict=True))
+    figures |= {column: parse_count(token) for column, token in counts.items()}
+    used_bytes, soft_bytes = figures.get("used_bytes"), limit(figures.get("soft_bytes", 0))
+    used_files, soft_files = figures.get("used_files"), limit(figures.get("soft_files", 0))
+    over_bytes, over_files = (used_bytes or 0) > (soft_bytes or MANY), (used_files or 0) > (soft_files or MANY)
     return QuotaReading(
         "lustre",
         row["name"],
@@ -131,17 +131,13 @@ def _reading(row: dict[str, str | None], subject: Subject, now: float) -> QuotaR
         subject.number,
         used_bytes,
         soft_bytes,
-        limit(size("hard_bytes") or 0),
+        limit(figures.get("hard_bytes", 0)),
         used_files,
         soft_files,
-        limit(count("hard_files") or 0),
-        bytes_grace_seconds=grace_seconds(
-            row.get("bytes_grace"), now, over_soft=bool(soft_bytes and (used_bytes or 0) > soft_bytes)
-        ),
-        files_grace_seconds=grace_seconds(
-            row.get("files_grace"), now, over_soft=bool(soft_files and (used_files or 0) > soft_files)
-        ),
-        limits_known=bool(row.keys() & {"soft_bytes", "hard_bytes", "soft_files", "hard_files"}),
-        rounded=is_rounded(*tokens),
-        unreliable="[" in "".join([*tokens, row.get("used_files") or ""]),
+        limit(figures.get("hard_files", 0)),
+        bytes_grace_seconds=grace_seconds(row.get("bytes_grace"), now, over_soft=over_bytes),
+        files_grace_seconds=grace_seconds(row.get("files_grace"), now, over_soft=over_files),
+        limits_known=bool(figures.keys() & {"soft_bytes", "hard_bytes", "soft_files", "hard_files"}),
+        rounded=is_rounded(*sizes.values()),
+        unreliable=any("[" in token for token in (*sizes.values(), *counts.values())),
     )

@@ -145,7 +145,7 @@ _COUNT = re.compile(r"(\d+(?:\.\d+)?)([KM]?)")
 
 def _size(text: str) -> int:
     found = _SIZE.fullmatch(text)
-    if found is None:
+    if found is None or not (found[2] or not text.strip("0.")):
         raise Unknown(f"{text!r} is no size")
     return scaled(found[1], _UNITS[found[2]])
 

@@ -16,7 +16,7 @@ from userconda.models import QuotaReading
 KIB: Final = 1024
 
 _UNITS: Final = {letter: KIB**power for power, letter in enumerate("KMGTPE", start=1)}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGTPE]?)", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([BKMGTPE]?)", re.IGNORECASE)
 _IEC_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(Byte|B|[KMGTPE]iB)?")
 _COUNT = re.compile(r"(\d+)([kmgt]?)")
 _THOUSANDS: Final = {letter: 1000**power for power, letter in enumerate("kmgt", start=1)}
@@ -69,9 +69,22 @@ def parse_size(token: str, unit_bytes: int = KIB) -> int:
         Unknown: it is no size.
     """
     found = _SIZE.fullmatch(token.rstrip("*").strip("[]"))
-    if found is None or ("." in found[1] and not found[2] and unit_bytes == 1):
+    if found is None or ("." in found[1] and not found[2]):
         raise Unknown(f"{token!r} is no size")
-    return scaled(found[1], _UNITS[found[2].upper()] if found[2] else unit_bytes)
+    return scaled(found[1], _UNITS.get(found[2].upper(), 1) if found[2] else unit_bytes)
+
+
+def parse_sizes(*tokens: str, unit_bytes: int = KIB) -> list[int]:
+    """The sizes of one row. Either all are for people or none is: "3" beside "1.7G" is a "3T" that lost its unit.
+
+    Raises:
+        Unknown: one is no size, or they are mixed.
+    """
+    sizes = [parse_size(token, unit_bytes) for token in tokens]
+    with_unit = [token.rstrip("*").strip("[]")[-1:].isalpha() for token in tokens if token.strip("*[]0")]
+    if any(with_unit) and not all(with_unit):
+        raise Unknown(f"of {', '.join(tokens)}, some have a unit and some have not")
+    return sizes
 
 
 def parse_iec_size(token: str) -> int:
@@ -135,8 +148,8 @@ def grace_seconds(token: str | None, now: float, *, over_soft: bool) -> int | No
     return max(0, int(token) - int(now)) if token.isdigit() else parse_seconds(token)
 
 
-def _is_grace(token: str) -> bool:
-    return token == "0" or (token.isdigit() and len(token) >= 9) or _is_wordy_grace(token)
+def _is_raw_grace(token: str) -> bool:
+    return token == "0" or (token.isdigit() and len(token) >= 9)
 
 
 def _is_wordy_grace(token: str) -> bool:
@@ -179,7 +192,7 @@ def split_row(line: str) -> Row | None:
     """Its columns from the right, as names may have blanks and a grace may be left blank; None for any other line."""
     tokens = line.split()
     first = len(tokens)
-    while first and (_VALUE.fullmatch(tokens[first - 1]) or _is_grace(tokens[first - 1])):
+    while first and (_VALUE.fullmatch(tokens[first - 1]) or _is_wordy_grace(tokens[first - 1])):
         first -= 1
     return _with_graces(" ".join(tokens[:first]), tokens[first:])
 
@@ -188,8 +201,10 @@ def _with_graces(name: str, figures: Sequence[str]) -> Row | None:
     """The row of six to eight figures, as graces may be blank; None where more than one reading of them is possible."""
     *before, last = figures or ("",)
     layouts: list[Sequence[str | None]] = []
-    if len(figures) == 8 and _is_grace(figures[3]) and _is_grace(last):
-        layouts = [figures]
+    if len(figures) == 8:
+        graces = figures[3], last
+        # Words in both, or with `quota -p` numbers in both.
+        layouts = [figures] * (all(map(_is_wordy_grace, graces)) or all(map(_is_raw_grace, graces)))
     elif len(figures) == 7:
         if _is_wordy_grace(figures[3]):
             layouts.append((*figures, None))

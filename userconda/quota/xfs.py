@@ -17,7 +17,7 @@ from userconda.quota.text import (
     is_rounded,
     limit,
     parse_count,
-    parse_size,
+    parse_sizes,
     refusal,
     whole_lines,
 )
@@ -78,7 +78,7 @@ def _reading(
         subject = Subject(subject.scope, name, None)
     sizes = None if kind == "files" else first
     counts = first if kind == "files" else second if both else None
-    values = [parse_size(token) for token in sizes[:3]] if sizes else [None] * 3
+    values = parse_sizes(*sizes[:3]) if sizes else [None] * 3
     files = [parse_count(token) for token in counts[:3]] if counts else [None] * 3
     return QuotaReading(
         "xfs",

@@ -8,7 +8,7 @@ from typing import Final
 
 from userconda.models import QuotaReading
 from userconda.quota.place import Place, Question
-from userconda.quota.text import Subject, Unknown, limit, parse_size, refusal, whole_lines
+from userconda.quota.text import Subject, Unknown, limit, parse_size, parse_sizes, refusal, whole_lines
 
 _PROPERTY = re.compile(r"(user|group|project)(obj)?(used|quota)@(\S+)")
 _SPACE_TYPES: Final = {"POSIX User": "user", "POSIX Group": "group", "Project": "project"}
@@ -93,12 +93,15 @@ def _reading(
     objused: str | None,
     objquota: str | None,
 ) -> Iterator[QuotaReading]:
-    """Nothing where the usage is hidden from this user."""
+    """Nothing where the usage is hidden from this user. Usage of which no limit was printed is left out."""
     name = subject.name
+    told = [token for token in (used, quota) if token is not None and token not in _NO_VALUE]
     try:
-        used_bytes, hard_bytes, used_files, hard_files = (_value(value) for value in (used, quota, objused, objquota))
+        sizes = dict(zip(told, parse_sizes(*told, unit_bytes=1), strict=True))
+        used_files, hard_files = (_count(token) for token in (objused if objquota else None, objquota))
     except Unknown:
         return
+    used_bytes, hard_bytes = sizes.get(used or ""), sizes.get(quota or "")
     if used_bytes is None and used_files is None:
         return
     yield QuotaReading(
@@ -111,12 +114,11 @@ def _reading(
         hard_bytes=limit(hard_bytes or 0),
         used_files=used_files,
         hard_files=limit(hard_files or 0),
-        limits_known=quota is not None or objquota is not None,
-        rounded=any(value is not None and value[-1:] in tuple("BKMGTPE") for value in (used, quota)),
+        limits_known=quota is not None,
+        rounded=any(token[-1:].isalpha() for token in told),
     )
 
 
-def _value(token: str | None) -> int | None:
-    if token is None or token in _NO_VALUE:
-        return None
-    return parse_size(token.removesuffix("B"), 1)
+def _count(token: str | None) -> int | None:
+    """Objects; for people, from some thousands on with a unit of powers of 1024."""
+    return None if token is None or token in _NO_VALUE else parse_size(token, 1)
