@@ -43,6 +43,9 @@ SETTINGS = {
         Setting("environments", "paths", (), "more directories of system environments"),
         Setting("operations_in_flight", "count", 8, "file operations at a time, at most"),
         Setting(
+            "usage.operations_in_flight", "count", 32, "the same where `usage` only asks, and each answer takes long"
+        ),
+        Setting(
             "clone.when_refused",
             "word",
             "",

@@ -2,7 +2,8 @@
 
 Nothing is followed and nothing is read twice. A file with one link is added to a sum at once; of files with several
 links a row is kept for the inode and its number for each name, and what they share is worked out afterwards
-(`sharing`). Directories are opened one below the other by descriptor, subtrees shared out to a process a core.
+(`sharing`). Directories are opened one below the other by descriptor. Where calls are answered at once, subtrees are
+shared out to a process a core; where each waits for a server, threads ask for many at a time.
 
 An inode that was met is not asked for again: the listing tells its number. That holds within one run only, because
 link counts change; and only where the listing's numbers were found to be those of the inodes, at every file that has
@@ -14,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,9 +31,11 @@ from userconda.sharing import InodeTable, Owner
 #: Enough units for the workers to share evenly; every one costs some microseconds to hand over.
 _UNITS: Final = 96
 
-#: What tells how fast a filesystem is, and how much a worker then does before what is left is shared out again.
+#: What tells how fast a filesystem is.
 _TRIAL_OPERATIONS: Final = 60
-_ROUND_OPERATIONS: Final = 400
+
+#: Entries of one directory that a thread asks for, where others have nothing to do.
+_CHUNK: Final = 24
 
 #: Levels below a unit's top that are held open: what is deeper is a unit of its own later.
 _DEEPEST: Final = 400
@@ -96,6 +99,7 @@ def scan(
     *,
     projects: bool | None = None,
     units: int = _UNITS,
+    in_flight: int = 32,
     on_tick: Callable[[int], None] = lambda done: None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Scan:
@@ -105,12 +109,13 @@ def scan(
         projects: whether project ids are asked for; None: where the mount table says that there may be quotas on them.
         meanwhile: called once, while the workers work.
         units: into how many the work is divided.
+        in_flight: questions at a time, where each waits for a server.
 
     Raises:
         FileOperation: the system refuses what nothing can stand in for.
     """
     for trust in (True, False):
-        reader = _Reader(tops, trust, projects, units)
+        reader = _Reader(tops, trust, projects, units, in_flight)
         try:
             return reader.run(pool, on_tick, meanwhile)
         except _ListingLies:
@@ -146,6 +151,22 @@ class _Found:
         self.skipped += other.skipped
         self.rest += other.rest
         self.operations += other.operations
+
+
+class _Entry:
+    """An os.DirEntry that lets other threads run while it asks."""
+
+    __slots__ = ("_descriptor", "_entry", "inode", "is_dir", "name")
+
+    def __init__(self, entry: os.DirEntry[str], descriptor: int) -> None:
+        self._entry, self._descriptor = entry, descriptor
+        self.name, self.inode, self.is_dir = entry.name, entry.inode, entry.is_dir
+
+    def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+        return os.stat(self.name, dir_fd=self._descriptor, follow_symlinks=follow_symlinks)
+
+
+Entry = os.DirEntry[str] | _Entry
 
 
 class _Opened:
@@ -185,10 +206,11 @@ class _Place:
 
 
 class _Reader:
-    """The state of one scan. Workers inherit it by fork."""
+    """The state of one scan. Workers inherit it by fork, threads share it."""
 
-    def __init__(self, tops: Sequence[Top], trust: bool, projects: bool | None, units: int) -> None:
+    def __init__(self, tops: Sequence[Top], trust: bool, projects: bool | None, units: int, in_flight: int) -> None:
         self.units = units
+        self.in_flight = in_flight
         self.found = _Found()
         self.places: list[_Place | None] = []
         self.nested: set[tuple[int, int]] = set()
@@ -230,29 +252,27 @@ class _Reader:
                 os.close(place.descriptor)
 
     def run(self, pool: Pool, on_tick: Callable[[int], None], meanwhile: Callable[[], None]) -> Scan:
-        """Breadth first, until it is known how fast the filesystem is and there are subtrees for the workers.
-
-        Where every call waits for a server they come back after some hundred calls with what they have not read, and
-        it is shared out again: nobody knows beforehand which subtree is the big one.
-        """
+        """Breadth first, until it is known how fast the filesystem is and there are subtrees for the workers."""
         found = self.found
         found.rest = [(place.number, "") for place in self.places if place is not None]
         started, waited = time.perf_counter(), waits()
         while found.rest and not self._is_enough(pool, len(found.rest)):
             level, found.rest = found.rest, []
             for position, (number, path) in enumerate(level):
-                self._branch(number, found).read_tree(path, 0)
+                self.branch(number, found).read_one(path)
                 if self._is_enough(pool, len(found.rest) + len(level) - position):
                     found.rest += level[position + 1 :]
                     break
                 pool.observe(found.operations, time.perf_counter() - started, waits() - waited)
-        most = _ROUND_OPERATIONS if pool.is_slow else sys.maxsize
+        if found.rest and pool.is_slow:
+            _Threads(self, self.in_flight).run(on_tick, meanwhile)
+            meanwhile = _nothing
         while found.rest:
             frontier, found.rest = found.rest, []
-            units = min(len(frontier), 8 * self.units if pool.is_slow else self.units)
+            units = min(len(frontier), self.units)
             # Not neighbours together: the biggest packages have many subdirectories, side by side.
             shares = [frontier[start::units] for start in range(units)]
-            pool.each(shares, self._unit(most), 40 * len(frontier), self._receive, on_tick, meanwhile)
+            pool.each(shares, self._read_unit, 40 * len(frontier), self._receive, on_tick, meanwhile)
             meanwhile = _nothing
         meanwhile()
         skipped = [Skipped(*item) for item in found.skipped]
@@ -267,21 +287,15 @@ class _Reader:
             return subtrees > 1
         return subtrees >= 4 * self.units
 
-    def _unit(self, most: int) -> Callable[[Sequence[tuple[int, str]], Callable[[int], None]], _Found]:
-        def read(share: Sequence[tuple[int, str]], advance: Callable[[int], None]) -> _Found:
-            found, before = _Found(), 0
-            for position, (number, path) in enumerate(share):
-                if found.operations > most:
-                    found.rest += share[position:]
-                    break
-                self._branch(number, found).read_tree(path, most)
-                advance(found.operations - before)
-                before = found.operations
-            return found
+    def _read_unit(self, share: Sequence[tuple[int, str]], advance: Callable[[int], None]) -> _Found:
+        found, before = _Found(), 0
+        for number, path in share:
+            self.branch(number, found).read_tree(path)
+            advance(found.operations - before)
+            before = found.operations
+        return found
 
-        return read
-
-    def _branch(self, number: int, found: _Found) -> _Branch:
+    def branch(self, number: int, found: _Found) -> _Branch:
         place = self.places[number]
         assert place is not None
         return _Branch(place, self.known.get(place.device), self.nested, found)
@@ -301,36 +315,51 @@ class _Branch:
         self._place, self._known, self._nested, self._found = place, known, nested, found
         self._device, self._part, self._division = place.device, place.top.part, place.top.division
         self._links = found.table.on(place.device)
+        #: Where threads read: takes parts of large directories, for others.
+        self.put_off: Callable[[list[_Entry]], None] | None = None
 
-    def read_tree(self, path: str, most: int) -> None:
-        """Depth first, one descriptor a level. When `found` has taken `most` operations the rest is noted in it."""
-        descriptor, found = self._descend(path), self._found
+    def read_one(self, path: str) -> None:
+        """One directory; those in it are noted in `found.rest`."""
+        descriptor = self.descend(path)
+        if descriptor is not None:
+            directory = _Opened(descriptor, path)
+            try:
+                self.read_directory(directory)
+            finally:
+                os.close(descriptor)
+            self._put_off(directory)
+
+    def read_tree(self, path: str) -> None:
+        """Depth first, one descriptor a level."""
+        descriptor = self.descend(path)
         if descriptor is None:
             return
         opened = [_Opened(descriptor, path)]
         try:
-            self._read_directory(opened[0])
+            self.read_directory(opened[0])
             while opened:
                 directory = opened[-1]
-                children = directory.children
-                if not children:
+                if len(opened) > _DEEPEST:
+                    self._put_off(directory)
+                if not directory.children:
                     os.close(opened.pop().descriptor)
                     continue
-                prefix = f"{directory.path}/" if directory.path else ""
-                if found.operations > most or len(opened) > _DEEPEST:
-                    found.rest += [(self._place.number, prefix + name) for name in children]
-                    children.clear()
-                    continue
-                name = children.pop()
-                child = self._open(directory.descriptor, name, prefix + name)
+                name = directory.children.pop()
+                below = f"{directory.path}/{name}" if directory.path else name
+                child = self.open(directory.descriptor, name, below)
                 if child is not None:
-                    opened.append(_Opened(child, prefix + name))
-                    self._read_directory(opened[-1])
+                    opened.append(_Opened(child, below))
+                    self.read_directory(opened[-1])
         finally:
             for directory in opened:
                 os.close(directory.descriptor)
 
-    def _descend(self, path: str) -> int | None:
+    def _put_off(self, directory: _Opened) -> None:
+        prefix = f"{directory.path}/" if directory.path else ""
+        self._found.rest += [(self._place.number, prefix + name) for name in directory.children]
+        directory.children.clear()
+
+    def descend(self, path: str) -> int | None:
         """Open a directory name by name, no symlink followed."""
         descriptor: int | None = os.dup(self._place.descriptor)
         above = ""
@@ -338,7 +367,7 @@ class _Branch:
             assert descriptor is not None
             above = f"{above}/{name}" if above else name
             try:
-                below = self._open(descriptor, name, above, is_new=above == path)
+                below = self.open(descriptor, name, above, is_new=above == path)
             finally:
                 os.close(descriptor)
             if below is None:
@@ -346,7 +375,7 @@ class _Branch:
             descriptor = below
         return descriptor
 
-    def _open(self, descriptor: int, name: str, path: str, *, is_new: bool = True) -> int | None:
+    def open(self, descriptor: int, name: str, path: str, *, is_new: bool = True) -> int | None:
         """
         Args:
             is_new: it was not counted before. One that cannot be opened is an inode all the same.
@@ -366,7 +395,7 @@ class _Branch:
             _vanished(exc, self._place.absolute(path), self._found)
         return None
 
-    def _read_directory(self, directory: _Opened) -> None:
+    def read_directory(self, directory: _Opened) -> None:
         """One listing; a stat for each file that is not known yet."""
         place, path = self._place, directory.path
         status = os.fstat(directory.descriptor)
@@ -380,11 +409,15 @@ class _Branch:
             directory.project = project_of_opened(directory.descriptor)
         try:
             with os.scandir(directory.descriptor) as listing:
-                entries: Iterable[os.DirEntry[str]] = listing
+                present: Iterable[os.DirEntry[str]] = listing
                 if place.mounted:
-                    entries = self._not_mounted(listing, path)
+                    present = self._not_mounted(listing, path)
+                entries: Iterable[Entry] = present
+                if self.put_off is not None:
+                    # DirEntry.stat would keep all other threads waiting.
+                    entries = [_Entry(entry, directory.descriptor) for entry in present]
                 if self._division is None:
-                    self._count(entries, directory, self._part, status)
+                    self._count(self._first(entries), directory, self._part, status)
                 else:
                     self._count_divided(entries, directory, self._division, status)
         except OSError as exc:
@@ -399,19 +432,27 @@ class _Branch:
             else:
                 yield entry
 
+    def _first(self, entries: Iterable[Entry]) -> Iterable[Entry]:
+        if self.put_off is None or not isinstance(entries, list) or len(entries) <= _CHUNK:
+            return entries
+        for start in range(_CHUNK, len(entries), _CHUNK):
+            self.put_off(entries[start : start + _CHUNK])
+        return entries[:_CHUNK]
+
+    def read_more(self, directory: _Opened, entries: list[_Entry]) -> None:
+        self._count(entries, directory, self._part, None)
+
     def _count_divided(
-        self, entries: Iterable[os.DirEntry[str]], directory: _Opened, division: Division, status: os.stat_result
+        self, entries: Iterable[Entry], directory: _Opened, division: Division, status: os.stat_result
     ) -> None:
         self._count((), directory, division.directory(directory.path), status)
-        parts, of_part = division.names(directory.path), dict[int, list[os.DirEntry[str]]]()
+        parts, of_part = division.names(directory.path), dict[int, list[Entry]]()
         for entry in entries:
             of_part.setdefault(parts.get(entry.name, division.rest), []).append(entry)
         for part, some in of_part.items():
             self._count(some, directory, part, None)
 
-    def _count(
-        self, entries: Iterable[os.DirEntry[str]], directory: _Opened, part: int, own: os.stat_result | None
-    ) -> None:
+    def _count(self, entries: Iterable[Entry], directory: _Opened, part: int, own: os.stat_result | None) -> None:
         """Add entries to the table; directories among them are noted for later.
 
         Args:
@@ -512,6 +553,127 @@ class _Branch:
         absolute, noted = self._place.absolute(path), self._found.unreadable
         if absolute not in noted[-1:]:  # a directory without x: each of its entries says so
             noted.append(absolute)
+
+
+@dataclass(slots=True)
+class _Task:
+    """
+    Attributes:
+        parent: None for one that is to be looked up from its top.
+        entries: some of the parent's own entries, instead of a directory in it.
+    """
+
+    number: int
+    parent: _Held | None
+    path: str
+    entries: list[_Entry] = field(default_factory=list)
+
+
+class _Held:
+    """A directory that stays open until all in it was asked for."""
+
+    def __init__(self, directory: _Opened) -> None:
+        self.directory, self._uses, self._lock = directory, 1, threading.Lock()
+
+    def use(self, count: int = 1) -> None:
+        with self._lock:
+            self._uses += count
+
+    def release(self) -> None:
+        with self._lock:
+            self._uses -= 1
+            if not self._uses:
+                os.close(self.directory.descriptor)
+
+
+class _Threads:
+    """Threads that ask for many things at a time. The last directory found is read first, so that few are open."""
+
+    def __init__(self, reader: _Reader, count: int) -> None:
+        self._reader, self._count = reader, count
+        self._tasks = [_Task(number, None, path) for number, path in reader.found.rest]
+        reader.found.rest = []
+        self._change = threading.Condition()
+        self._busy = 0
+        self._error: BaseException | None = None
+        self._found = [_Found() for _ in range(count)]
+
+    def run(self, on_tick: Callable[[int], None], meanwhile: Callable[[], None]) -> None:
+        threads = [threading.Thread(target=self._work, args=(found,), daemon=True) for found in self._found]
+        try:
+            for thread in threads:
+                thread.start()
+            meanwhile()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.1)
+                    on_tick(sum(found.operations for found in self._found))
+        except BaseException as exc:  # a signal: no thread begins anything more
+            self._error = exc
+            raise
+        for task in self._tasks:  # where an error ended it
+            if task.parent is not None:
+                task.parent.release()
+        if self._error is not None:
+            raise self._error
+        for found in self._found:
+            self._reader.found.merge(found)
+
+    def _work(self, found: _Found) -> None:
+        while (task := self._next()) is not None:
+            new: list[_Task] = []
+            try:
+                self._do(task, found, new)
+            except BaseException as exc:
+                self._error = self._error or exc
+            with self._change:
+                self._busy -= 1
+                self._tasks += new
+                self._change.notify_all()
+
+    def _next(self) -> _Task | None:
+        """None when there is nothing to do, and nobody left who could find something."""
+        with self._change:
+            self._change.wait_for(lambda: self._tasks or not self._busy or self._error is not None)
+            if self._error is not None or not self._tasks:
+                return None
+            self._busy += 1
+            return self._tasks.pop()
+
+    def _do(self, task: _Task, found: _Found, new: list[_Task]) -> None:
+        branch, parent = self._reader.branch(task.number, found), task.parent
+        if parent is not None and task.entries:
+            directory, held = _Opened(parent.directory.descriptor, task.path), parent
+            directory.project = parent.directory.project
+        else:
+            try:
+                if parent is None:
+                    descriptor = branch.descend(task.path)
+                else:
+                    name = os.path.basename(task.path)
+                    descriptor = branch.open(parent.directory.descriptor, name, task.path)
+            finally:
+                if parent is not None:
+                    parent.release()
+            if descriptor is None:
+                return
+            directory = _Opened(descriptor, task.path)
+            held = _Held(directory)
+
+        def put_off(path: str, entries: list[_Entry]) -> None:
+            held.use()
+            new.append(_Task(task.number, held, path, entries))
+
+        try:
+            branch.put_off = lambda entries: put_off(task.path, entries)
+            if task.entries:
+                branch.read_more(directory, task.entries)
+            else:
+                branch.read_directory(directory)
+            for name in directory.children:
+                put_off(f"{task.path}/{name}" if task.path else name, [])
+        finally:
+            held.release()
 
 
 def _add_directory(status: os.stat_result, top: Top, path: str, found: _Found) -> None:

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import filesystems, users
-from tests.usage.trees import in_workers, numbers_of, scanned, truth
+from tests.usage.trees import Eager, Slow, numbers_of, scanned, truth
 from userconda.errors import FileOperation
 from userconda.parallel import Pool
 from userconda.scan import MOUNTED, NESTED, OTHER_FILESYSTEM
@@ -27,9 +27,10 @@ from userconda.sharing import Charging, Mine
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
 
-@pytest.fixture(params=["in this process", "in workers"])
+@pytest.fixture(params=[Pool, Eager, Slow], ids=["in this process", "in workers", "by threads"])
 def pool(request: pytest.FixtureRequest) -> Pool:
-    return Pool(4) if request.param == "in this process" else in_workers()
+    kind: type[Pool] = request.param
+    return kind(4)
 
 
 @pytest.fixture
@@ -126,7 +127,8 @@ def test_deeper_than_there_are_descriptors(tmp_path: Path, pool: Pool) -> None:
     assert found["deep"]["files"] == (1, 1201)
 
 
-def test_many_directories_in_workers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [Eager, Slow])
+def test_many_directories(tmp_path: Path, kind: type[Pool]) -> None:
     """More than one worker reads, and each meets inodes that another has met."""
     for scope in ("one", "two"):
         for number in range(600):
@@ -138,7 +140,7 @@ def test_many_directories_in_workers(tmp_path: Path) -> None:
                 else:
                     (directory / name).hardlink_to(tmp_path / "one" / str(number % 20) / str(number) / name)
     tops = {"one": tmp_path / "one", "two": tmp_path / "two"}
-    assert numbers_of(scanned(tops, in_workers()), tops) == truth(tops)
+    assert numbers_of(scanned(tops, kind(4)), tops) == truth(tops)
 
 
 def test_gnu_du_agrees(scopes: dict[str, Path]) -> None:
@@ -164,13 +166,13 @@ inode = st.tuples(st.sampled_from(["file", "symlink", "sparse"]), st.integers(0,
 @given(
     inodes=st.lists(st.tuples(inode, placement), max_size=25),
     directories=st.lists(st.tuples(st.sampled_from(PLACES), st.integers(0, 3), st.sampled_from(OWNERS)), max_size=6),
-    workers=st.booleans(),
+    how=st.sampled_from([Pool, Eager, Slow]),
 )
 @settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_generated_trees(
     inodes: list[tuple[tuple[str, int, int], list[tuple[str, int]]]],
     directories: list[tuple[str, int, int]],
-    workers: bool,
+    how: type[Pool],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     tmp = tmp_path_factory.mktemp("tree")
@@ -192,7 +194,7 @@ def test_generated_trees(
     for place, depth, owner in directories if os.geteuid() == 0 else ():
         os.chown(tmp.joinpath(place, *["d"] * depth), owner, owner)
     tops = {place: tmp / place for place in ("pkgs", "one", "two", "three")}
-    result = scanned(tops, in_workers() if workers else Pool(2))
+    result = scanned(tops, how(2))
     for uid in OWNERS if os.geteuid() == 0 else (os.geteuid(),):
         found = numbers_of(result, tops, Mine(Charging.USER, uid))
         assert found == truth(tops, lambda status, uid=uid: status.st_uid == uid)  # type: ignore[misc]
@@ -245,7 +247,8 @@ def test_a_top_that_is_gone(tmp_path: Path, scopes: dict[str, Path]) -> None:
     assert {n: f for n, f in numbers_of(result, tops).items() if "gone" not in n} == truth(scopes)
 
 
-def test_what_the_system_refuses_is_an_error(scopes: dict[str, Path]) -> None:
+@pytest.mark.parametrize("kind", [Pool, Slow])
+def test_what_the_system_refuses_is_an_error(scopes: dict[str, Path], kind: type[Pool]) -> None:
     """EMFILE for real: no descriptor is left for the first directory below the top."""
     tops = {"one": scopes["one"]}
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -253,7 +256,7 @@ def test_what_the_system_refuses_is_an_error(scopes: dict[str, Path]) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, before)) + 2, hard))
     try:
         with pytest.raises(FileOperation):
-            scanned(tops)
+            scanned(tops, kind(2))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert os.listdir("/proc/self/fd") == before
@@ -368,7 +371,10 @@ def churn(tmp_path: Path) -> Iterator[Callable[[], int]]:
     thread.join()
 
 
-def test_a_tree_that_changes(tmp_path: Path, scopes: dict[str, Path], churn: Callable[[], int]) -> None:
+@pytest.mark.parametrize("kind", [Pool, Slow])
+def test_a_tree_that_changes(
+    tmp_path: Path, scopes: dict[str, Path], churn: Callable[[], int], kind: type[Pool]
+) -> None:
     """What stays is counted exactly; what goes is said, and no error."""
     tops = {**scopes, "moving": tmp_path / "moving"}
     expected = truth(scopes)
@@ -376,7 +382,7 @@ def test_a_tree_that_changes(tmp_path: Path, scopes: dict[str, Path], churn: Cal
     deadline = time.monotonic() + 20
     scans = 0
     while (not vanished or scans < 5) and time.monotonic() < deadline:
-        result = scanned(tops)
+        result = scanned(tops, kind(2))
         scans += 1
         vanished += result.vanished
         assert {n: f for n, f in numbers_of(result, tops).items() if "moving" not in n and n != "total"} == {
@@ -385,6 +391,26 @@ def test_a_tree_that_changes(tmp_path: Path, scopes: dict[str, Path], churn: Cal
         assert result.unreadable == []
     assert vanished
     assert all(path.startswith(str(tmp_path / "moving")) for path in vanished)
+
+
+def test_an_inode_is_asked_for_once(tmp_path: Path) -> None:
+    """By the round trips that a filesystem counts: a second environment of links costs its listings."""
+    asked = []
+    for link in (False, True):
+        behind = tmp_path / str(link)
+        for name in ("one", "two"):
+            (behind / name / "lib").mkdir(parents=True)
+        for number in range(200):
+            (behind / f"one/lib/{number}").write_text("x")
+            if link:
+                (behind / f"one/lib/{number}.too").hardlink_to(behind / f"one/lib/{number}")
+                (behind / f"two/lib/{number}").hardlink_to(behind / f"one/lib/{number}")
+        with filesystems.fuse_latency_mount(behind, 0, cache_seconds=1000) as fuse:
+            tops = {name: fuse.path / name for name in ("one", "two")}
+            result = scanned(tops)
+            asked.append(fuse.counts()["getattr"])
+            assert numbers_of(result, tops) == truth(tops)
+    assert 400 <= asked[1] < asked[0] + 220
 
 
 def test_nothing_is_written(scopes: dict[str, Path]) -> None:

@@ -23,8 +23,12 @@ class Eager(Pool):
         return self.limit
 
 
-def in_workers() -> Pool:
-    return Eager(4)
+class Slow(Pool):
+    """Takes every filesystem for one whose calls wait for a server, and so has it read by threads."""
+
+    @property
+    def is_slow(self) -> bool:
+        return True
 
 
 def groups_of(names: Collection[str]) -> dict[str, list[str]]:

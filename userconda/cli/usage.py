@@ -209,9 +209,10 @@ class _Count:
             self._parts.append(range(first, first + (len(division.parts) if division else 1)))
             tops.append(Top(scope.prefix, first, division))
         pool = Pool(self._config["operations_in_flight"])
-        self._scan = scan(tops, pool, on_tick=on_tick, meanwhile=self._read_quotas)
+        in_flight = self._config["usage.operations_in_flight"]
+        self._scan = scan(tops, pool, in_flight=in_flight, on_tick=on_tick, meanwhile=self._read_quotas)
         if self._charged_by_unknown_projects():
-            self._scan = scan(tops, pool, projects=True, on_tick=on_tick)
+            self._scan = scan(tops, pool, projects=True, in_flight=in_flight, on_tick=on_tick)
 
     def _division(self, scope: Scope, first: int) -> Any:
         """None, with a note, where the records do not tell."""
