@@ -15,12 +15,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import clone, conda, growth, latency, refused, start
+from benchmarks import clone, conda, growth, latency, refused, start, usage
 from benchmarks.measure import Bench, Options, Row, Skipped
 from tests.support import Unavailable
 from tests.support.filesystems import loop_mount, scratch_directory
 
-GROUPS = {"clone": clone, "conda": conda, "refused": refused, "latency": latency, "growth": growth, "start": start}
+GROUPS = {
+    "clone": clone,
+    "conda": conda,
+    "refused": refused,
+    "latency": latency,
+    "growth": growth,
+    "start": start,
+    "usage": usage,
+}
 
 
 def main() -> int:
@@ -83,7 +91,7 @@ def place(options: Options, *, needs_room: bool) -> Iterator[tuple[Path, str]]:
 @contextlib.contextmanager
 def new_ext4(options: Options) -> Iterator[Path]:
     # An inode for each file, directory and clone that is ever made here, as nothing is deleted.
-    inodes = max(200_000, 30 * options.files + 2_000_000 * (not options.quick))
+    inodes = max(200_000, 35 * options.files + 3_500_000 * (not options.quick))
     # Inode tables that are written when first used would be zeroed in the background of the measurements.
     with loop_mount("ext4", 40_960, mkfs_options=("-N", str(inodes)), options="noatime,noinit_itable") as mount_point:
         yield mount_point
