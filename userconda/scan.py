@@ -6,8 +6,8 @@ links a row is kept for the inode and its number for each name, and what they sh
 shared out to a process a core; where each waits for a server, threads ask for many at a time.
 
 An inode that was met is not asked for again: the listing tells its number. That holds within one run only, because
-link counts change; and only where the listing's numbers were found to be those of the inodes, at every file that has
-several links (overlays and some FUSE filesystems list others).
+link counts change; and only where the listing's numbers were found to be those of the inodes, at every file with
+several links that is asked for, and at some that need not be (overlays and some FUSE filesystems list others).
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ _DEEPEST: Final = 400
 
 _OPEN_TOP: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OPEN_DIRECTORY: Final = _OPEN_TOP | os.O_NOFOLLOW
+
+#: Of the inodes that were met, one in so many is asked for again, to see that the listing tells their numbers.
+_SAMPLED: Final = 64
 
 #: Inodes that were met, by the low bits of their number: a later one may take a place, which costs a stat and no more.
 _KNOWN: Final = 1 << 20
@@ -100,6 +103,7 @@ def scan(
     projects: bool | None = None,
     units: int = _UNITS,
     in_flight: int = 32,
+    trust: bool = True,
     on_tick: Callable[[int], None] = lambda done: None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Scan:
@@ -110,12 +114,13 @@ def scan(
         meanwhile: called once, while the workers work.
         units: into how many the work is divided.
         in_flight: questions at a time, where each waits for a server.
+        trust: whether an inode that a listing names and that was met is taken for known.
 
     Raises:
         FileOperation: the system refuses what nothing can stand in for.
     """
-    for trust in (True, False):
-        reader = _Reader(tops, trust, projects, units, in_flight)
+    for trusting in (True, False) if trust else (False,):
+        reader = _Reader(tops, trusting, projects, units, in_flight)
         try:
             return reader.run(pool, on_tick, meanwhile)
         except _ListingLies:
@@ -475,7 +480,7 @@ class _Branch:
                     continue
                 if known is not None:
                     inode = entry.inode()
-                    if known[inode & mask] == inode:
+                    if known[inode & mask] == inode and inode % _SAMPLED:
                         name(inode)
                         continue
                 status = entry.stat(follow_symlinks=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -253,12 +254,20 @@ def test_what_the_system_refuses_is_an_error(scopes: dict[str, Path], kind: type
     tops = {"one": scopes["one"]}
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     before = os.listdir("/proc/self/fd")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, before)) + 2, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, before)) + 20, hard))
+    taken = []
     try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        for _ in range(2):
+            os.close(taken.pop())
         with pytest.raises(FileOperation):
             scanned(tops, kind(2))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for descriptor in taken:
+            os.close(descriptor)
     assert os.listdir("/proc/self/fd") == before
 
 

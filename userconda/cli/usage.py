@@ -7,6 +7,7 @@ import gc
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from userconda import report
@@ -16,7 +17,7 @@ from userconda.models import QuotaAnswer, Skipped
 from userconda.parallel import Pool
 from userconda.scan import Scan, Top, scan
 from userconda.scopes import Kind, Scope, named_scopes, own_scopes
-from userconda.sharing import Amount, Charging, Figures, Mine, figures_of
+from userconda.sharing import Amount, Charging, Figures, Mine, Unresolved, figures_of
 
 EXAMPLE = "ucenv usage"
 
@@ -199,6 +200,7 @@ class _Count:
         self._notes: list[str] = []
         self._parts: list[range] = []
         self._scan = Scan()
+        self._scan_again: Callable[..., Scan] = scan
 
     def scan(self, tree: bool, on_tick: Callable[[int], None]) -> None:
         tops = []
@@ -208,11 +210,11 @@ class _Count:
             self._divisions[number] = division
             self._parts.append(range(first, first + (len(division.parts) if division else 1)))
             tops.append(Top(scope.prefix, first, division))
-        pool = Pool(self._config["operations_in_flight"])
-        in_flight = self._config["usage.operations_in_flight"]
-        self._scan = scan(tops, pool, in_flight=in_flight, on_tick=on_tick, meanwhile=self._read_quotas)
+        pool, in_flight = Pool(self._config["operations_in_flight"]), self._config["usage.operations_in_flight"]
+        self._scan_again = partial(scan, tops, pool, in_flight=in_flight, on_tick=on_tick)
+        self._scan = self._scan_again(meanwhile=self._read_quotas)
         if self._charged_by_unknown_projects():
-            self._scan = scan(tops, pool, projects=True, in_flight=in_flight, on_tick=on_tick)
+            self._scan = self._scan_again(projects=True)
 
     def _division(self, scope: Scope, first: int) -> Any:
         """None, with a note, where the records do not tell."""
@@ -250,8 +252,13 @@ class _Count:
         return {device: by_device.get(device, default) for device in self._scan.table.all_devices()}
 
     def _charged_by_unknown_projects(self) -> bool:
-        asked = any(project for _, _, project in self._scan.table.owners)
-        return not asked and any(mine.by is Charging.PROJECT and mine.number for mine in self._mine().values())
+        """A quota on projects binds where the mount table has not told that there are any."""
+        asked = any(project for _, _, project in self._scan.table.all_owners())
+        return not asked and self._asked_projects() is True
+
+    def _asked_projects(self) -> bool | None:
+        by_project = any(mine.by is Charging.PROJECT and mine.number for mine in self._mine().values())
+        return True if by_project else None
 
     # results ----------------------------------------------------------------------------------------------------
 
@@ -291,7 +298,12 @@ class _Count:
                 parts |= {("part", part): [part] for part in self._parts[number]}
         # The package cache bears what environments share with it.
         order = sorted(range(len(self._scopes)), key=lambda number: self._scopes[number].kind is Kind.ENVIRONMENT)
-        return figures_of(self._scan.table, parts, [self._parts[number] for number in order], self._mine())
+        scopes = [self._parts[number] for number in order]
+        try:
+            return figures_of(self._scan.table, parts, scopes, self._mine())
+        except Unresolved:
+            self._scan = self._scan_again(trust=False, projects=self._asked_projects())
+            return figures_of(self._scan.table, parts, scopes, self._mine())
 
     def _row(self, number: int, figures: dict[object, Figures]) -> Row:
         division, packages = self._divisions[number], None
