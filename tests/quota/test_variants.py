@@ -347,10 +347,10 @@ def check_right_or_absent(printed: Printed, text: str) -> None:
     except Unknown:
         return
     for reading in found:
-        known = {key: value for key, value in of(reading).items() if value is not None}
+        known: dict[str, int | None] = {key: value for key, value in of(reading).items() if value is not None}
         for kind in ("bytes", "files"):  # no limit beside a usage says that there is none
             if f"used_{kind}" in known and reading.limits_known:
-                known |= {key: value for key, value in of(reading).items() if key.endswith(kind)}
+                known.update((key, value) for key, value in of(reading).items() if key.endswith(kind))
         assert any(known.items() <= figures.items() for figures in printed.figures), (reading, text)
 
 
@@ -377,7 +377,10 @@ def test_a_character_is_lost(family: str) -> None:
     def holds(printed: Printed, place: int, other: str) -> None:
         place %= len(printed.text)
         at_an_end = {printed.text[place - 1 : place], printed.text[place + 1 : place + 2]} - set("0123456789.")
-        assume(not (printed.text[place].isdigit() and at_an_end and other in " *\n"))
+        shorter = other == "\n" or (at_an_end and other in " *")
+        assume(not (printed.text[place].isdigit() and shorter))
+        # Six figures and the end of the line are a whole row of quota(1), without its graces.
+        assume(family != "quota" or other != "\n")
         check_right_or_absent(printed, printed.text[:place] + other + printed.text[place + 1 :])
 
     holds()

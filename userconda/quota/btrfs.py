@@ -64,7 +64,9 @@ def _more_columns(line: str) -> list[str] | None:
 
 def _from_fields(fields: Sequence[str], more: Sequence[str], inconsistent: bool) -> Iterator[QuotaReading]:
     qgroup, *sizes = fields[:5]
-    referenced, exclusive, max_referenced, max_exclusive = sizes
+    referenced, exclusive = map(parse_iec_size, sizes[:2])
+    max_referenced, max_exclusive = (None if most == "none" else limit(parse_iec_size(most)) for most in sizes[2:])
+    rounded = any(size.endswith("iB") for size in sizes)
     rest = dict(zip(more, fields[5:], strict=True))
     for column, word in rest.items():
         good = _IDS.fullmatch(word) if column in ("parent", "child") else not _IS_SIZE.match(word)
@@ -72,15 +74,15 @@ def _from_fields(fields: Sequence[str], more: Sequence[str], inconsistent: bool)
             raise Unknown(f"{word!r} is no {column}")
     limits = ((referenced, max_referenced, qgroup), (exclusive, max_exclusive, f"{qgroup} exclusive"))
     for used, most, name in limits:
-        if name == qgroup or most != "none":
+        if name == qgroup or most is not None:
             yield QuotaReading(
                 "btrfs",
                 rest.get("path"),
                 "subvolume",
                 name,
-                used_bytes=parse_iec_size(used),
-                hard_bytes=None if most == "none" else limit(parse_iec_size(most)),
-                rounded=used.endswith("iB") or most.endswith("iB"),
+                used_bytes=used,
+                hard_bytes=most,
+                rounded=rounded,
                 unreliable=inconsistent,
             )
 

@@ -21,6 +21,8 @@ _IEC_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(Byte|B|[KMGTPE]iB)?")
 _COUNT = re.compile(r"(\d+)([kmgt]?)")
 _THOUSANDS: Final = {letter: 1000**power for power, letter in enumerate("kmgt", start=1)}
 _VALUE = re.compile(r"(?:\d+(?:\.\d+)?[KMGTPE]?|\[\d+(?:\.\d+)?[KMGTPE]?\])\*?", re.IGNORECASE)
+#: A path, a device, or a device and a path; what begins with a digit, but for an address, is a figure gone wrong.
+_NAME = re.compile(r"(?:[^\W\d]\S*|\.\S*|\S*[/:]\S*)(?: (?:/|[^\W\d])\S*)*")
 _UNIT_SECONDS: Final = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
 _SPAN = re.compile(r"(\d+)\s*(weeks?|days?|hours?|minutes?|min|seconds?|[wdhms])", re.IGNORECASE)
 _CLOCK = re.compile(r"(\d+):(\d\d)(?::(\d\d))?")
@@ -51,8 +53,8 @@ def refusal(text: str) -> Unknown:
 
 
 def if_understood(read: Callable[..., QuotaReading], *parts: Any) -> Iterator[QuotaReading]:
-    """A row's reading; nothing where the row is not what it looked like, or has a word that is not known."""
-    with contextlib.suppress(Unknown, KeyError):
+    """A row's reading; nothing where it is not what it looked like: a word that is not known, a column missing."""
+    with contextlib.suppress(Unknown, LookupError):
         yield read(*parts)
 
 
@@ -194,7 +196,8 @@ def split_row(line: str) -> Row | None:
     first = len(tokens)
     while first and (_VALUE.fullmatch(tokens[first - 1]) or _is_wordy_grace(tokens[first - 1])):
         first -= 1
-    return _with_graces(" ".join(tokens[:first]), tokens[first:])
+    names = tokens[:first]
+    return _with_graces(" ".join(names), tokens[first:]) if not names or _NAME.fullmatch(" ".join(names)) else None
 
 
 def _with_graces(name: str, figures: Sequence[str]) -> Row | None:

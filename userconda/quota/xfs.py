@@ -25,7 +25,7 @@ from userconda.quota.text import (
 _REPORT = re.compile(r"(User|Group|Project) quota on (.+) \((\S+)\)")
 _SUBJECT = re.compile(r"Disk quotas for (User|Group|Project) (\S+) \((\d+)\)")
 _FIGURES = r"([\d.]+[KMGTP]?)\s+([\d.]+[KMGTP]?)\s+([\d.]+[KMGTP]?)\s+\d+\s+\[([^\]]*)\]"
-_ROW = re.compile(rf"(?P<name>\S+)\s+{_FIGURES}(?:\s+{_FIGURES})?(?:\s+(?P<mount>/.*))?")
+_ROW = re.compile(rf"(?P<name>[^\s\[]\S*)\s+{_FIGURES}(?:\s+{_FIGURES})?(?:\s+(?P<mount>/.*))?")
 _KINDS: Final = {("Blocks",): "bytes", ("Inodes",): "files", ("Blocks", "Inodes"): "both"}
 
 
@@ -70,7 +70,7 @@ def _reading(
 ) -> QuotaReading:
     name, first, second = row["name"], row.groups()[1:5], row.groups()[5:9]
     both = second[0] is not None
-    if both != (kind == "both") and not (both and not kind):
+    if both != (kind in ("both", "")):
         raise Unknown("the header does not tell what the figures count")
     if row["mount"]:  # one line a filesystem; in a report, one line a user
         mount, device = row["mount"], name

@@ -68,19 +68,19 @@ def _from_properties(lines: Sequence[str]) -> Iterator[QuotaReading]:
 
 
 def _from_space(lines: Sequence[str]) -> Iterator[QuotaReading]:
-    has_header = False
+    columns = 5
     for line in lines:
         if "\t" in line:
             kind, _, rest = line.partition("\t")
             fields = rest.split("\t")
         elif line.split()[:4] == _SPACE_HEADER:
-            has_header = True
+            columns = len(line.split()) - 1
             continue
-        elif has_header and (found := _SPACE_ROW.fullmatch(line)):
+        elif found := _SPACE_ROW.fullmatch(line):
             kind, fields = found[1], [found[2], *found[3].split()]
         else:
             continue
-        if kind in _SPACE_TYPES and len(fields) in (3, 5):
+        if kind in _SPACE_TYPES and len(fields) == columns:
             name, *values = fields
             yield from _reading(None, Subject(_SPACE_TYPES[kind], name), *values, *([None] * (4 - len(values))))
 
