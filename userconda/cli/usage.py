@@ -160,7 +160,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fail-over",
         metavar="PERCENT",
         type=percent,
-        help="exit with 1 where more of a quota than this is used, in bytes or files",
+        help="exit with 1 where a quota is used up to that, in bytes or files",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing unless it fails")
 
