@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -59,6 +58,8 @@ def resolve(word: str, config: Config) -> Resolved:
         for directory in searched:
             if os.path.isdir(os.path.join(directory, name)):
                 return Resolved(name, os.path.join(directory, name), directory in config.system_envs, False)
+        import difflib
+
         names = {entry.name for entry in list_environments(config)}
         raise EnvironmentNotFound(word, searched, tuple(difflib.get_close_matches(name, names, 2, 0.7)))
     note = ""

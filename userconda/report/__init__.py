@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -117,6 +116,7 @@ def show_bug(command: str, exc: BaseException, *, as_json: bool) -> None:
 
 def _write_log(exc: BaseException) -> str | None:
     import platform
+    import tempfile
 
     from userconda import __version__
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -85,7 +84,7 @@ def _package_name(package: PackageRow) -> str:
 def _print_lines(lines: Sequence[tuple[Cells, str]]) -> None:
     """Columns; on a terminal that is too narrow for them, the remark below its line, then a block for each line."""
     widths = [max(_width(cells[column]) for cells, _ in lines) for column in range(len(_HEADER))]
-    available = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    available = _terminal_columns() if sys.stdout.isatty() else sys.maxsize
     needed = sum(widths) + 3 * (len(widths) - 1)
     if needed > available:
         _print_blocks(lines[1:])
@@ -100,6 +99,12 @@ def _print_lines(lines: Sequence[tuple[Cells, str]]) -> None:
             print_text(f"{text}\n  {remark}")
         else:
             print_text(f"{text}   {remark}".rstrip())
+
+
+def _terminal_columns() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 def _print_blocks(lines: Sequence[tuple[Cells, str]]) -> None:
