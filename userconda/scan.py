@@ -13,6 +13,7 @@ several links that is asked for, and at some that need not be (overlays and some
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import threading
@@ -332,7 +333,7 @@ class _Branch:
                 self.read_directory(directory)
             finally:
                 os.close(descriptor)
-            self._put_off(directory)
+            self._leave_for_later(directory)
 
     def read_tree(self, path: str) -> None:
         """Depth first, one descriptor a level."""
@@ -345,7 +346,7 @@ class _Branch:
             while opened:
                 directory = opened[-1]
                 if len(opened) > _DEEPEST:
-                    self._put_off(directory)
+                    self._leave_for_later(directory)
                 if not directory.children:
                     os.close(opened.pop().descriptor)
                     continue
@@ -359,7 +360,7 @@ class _Branch:
             for directory in opened:
                 os.close(directory.descriptor)
 
-    def _put_off(self, directory: _Opened) -> None:
+    def _leave_for_later(self, directory: _Opened) -> None:
         prefix = f"{directory.path}/" if directory.path else ""
         self._found.rest += [(self._place.number, prefix + name) for name in directory.children]
         directory.children.clear()
@@ -438,6 +439,7 @@ class _Branch:
                 yield entry
 
     def _first(self, entries: Iterable[Entry]) -> Iterable[Entry]:
+        """Where threads read: what this one asks for; the rest is for others."""
         if self.put_off is None or not isinstance(entries, list) or len(entries) <= _CHUNK:
             return entries
         for start in range(_CHUNK, len(entries), _CHUNK):
@@ -497,7 +499,8 @@ class _Branch:
                     owners.append((status.st_uid, status.st_gid, _project_of_file(entry.name, directory)))
             else:
                 if status.st_uid != uid or status.st_gid != gid:
-                    table.add(device, part, (uid, gid, project), inodes, blocks, size, directories)
+                    if inodes:
+                        table.add(device, part, (uid, gid, project), inodes, blocks, size, directories)
                     uid, gid, inodes, blocks, size, directories = status.st_uid, status.st_gid, 0, 0, 0, 0
                 inodes += 1
                 blocks += status.st_blocks
@@ -604,10 +607,17 @@ class _Threads:
         self._found = [_Found() for _ in range(count)]
 
     def run(self, on_tick: Callable[[int], None], meanwhile: Callable[[], None]) -> None:
-        threads = [threading.Thread(target=self._work, args=(found,), daemon=True) for found in self._found]
+        threads: list[threading.Thread] = []
         try:
-            for thread in threads:
-                thread.start()
+            for found in self._found:
+                thread = threading.Thread(target=self._work, args=(found,), daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # the user's limit on processes: those that there are do the work
+                    if not threads:
+                        raise FileOperation("starting", "a thread", errno.EAGAIN) from None
+                    break
+                threads.append(thread)
             meanwhile()
             for thread in threads:
                 while thread.is_alive():
