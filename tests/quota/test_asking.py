@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -14,9 +16,11 @@ import pytest
 from tests.quota.conftest import Commands, gone
 from tests.quota.test_samples import INDEX, SAMPLES
 from tests.support import Unavailable
+from tests.support.filesystems import bind_mount, loop_mount
 from userconda.models import QuotaAnswer, QuotaReading
-from userconda.quota import FAMILIES, charged_to, place_of, read_quotas
+from userconda.quota import FAMILIES, cephfs, charged_to, place_of, read_quotas, statvfs
 from userconda.quota.place import Place
+from userconda.quota.text import Unknown
 from userconda.sharing import Charging, Mine
 
 UID, GID = os.geteuid(), os.getegid()
@@ -146,8 +150,6 @@ def test_a_sites_program_named_quota(commands: Commands, tmp_path: Path) -> None
 
 
 def test_a_directory_of_a_bound_part_is_asked_for_where_all_of_it_is_mounted(commands: Commands, ext4: Path) -> None:
-    from tests.support.filesystems import bind_mount
-
     (ext4 / "home").mkdir()
     with bind_mount(ext4 / "home") as bound:
         place = place_of(str(bound))
@@ -436,3 +438,74 @@ def test_and_where_it_leaves_less_than_the_quota(commands: Commands, ext4: Path)
 def test_a_place_that_does_not_exist_yet(commands: Commands, ext4: Path) -> None:
     assert place_of(str(ext4 / "a/b/c")).directory == str(ext4)
     assert read(commands, ext4 / "a/b/c").readings[0].mount == str(ext4)
+
+
+def test_a_directory_whose_figures_are_not_its_filesystems(ext4: Path) -> None:
+    """As a quota on the directory shows: here, that of a smaller filesystem which the place takes for its directory."""
+    with loop_mount("ext4", 16) as small:
+        (small / "file").write_bytes(b"x" * 1_000_000)
+        os.sync()
+        place = dataclasses.replace(place_of(str(ext4)), directory=str(small))
+        found = statvfs.read_directory(place)
+        status = os.statvfs(small)
+        used = (status.f_blocks - status.f_bfree) * status.f_frsize
+        assert found is not None
+        assert (found.scope, found.mount, found.used_bytes) == ("directory", str(small), used)
+        assert found.left_bytes == status.f_bavail * status.f_frsize
+        assert found.left_files == status.f_favail
+        # The other way round it is no quota: a quota is no larger than its filesystem.
+        assert statvfs.read_directory(dataclasses.replace(place_of(str(small)), directory=str(ext4))) is None
+    assert statvfs.read_directory(place_of(str(ext4))) is None
+
+
+# CephFS: no such filesystem here, so its attributes are given --------------------------------------------------------
+
+
+class Ceph:
+    """Attributes of a tree, as getxattr(2) gives them."""
+
+    def __init__(self, **attributes: dict[str, str]) -> None:
+        self.attributes = {"/" + path.replace("_", "/"): values for path, values in attributes.items()}
+        self.asked: list[str] = []
+
+    def __call__(self, path: str, name: str) -> bytes:
+        self.asked.append(path)
+        value = self.attributes.get(path, {}).get(name)
+        if value is None:
+            raise OSError(errno.ENODATA, os.strerror(errno.ENODATA))
+        return value.encode()
+
+
+CEPH = Place("/c/lab/me/envs", "/c", "/c", "ceph", "mon:/", UID, "me", GID, 0)
+USED = {"ceph.dir.rbytes": "70", "ceph.dir.rentries": "7"}
+
+
+def test_limits_of_directories_above_hold_too() -> None:
+    tree = Ceph(
+        c={**USED, "ceph.quota.max_files": "1000"},
+        c_lab={**USED, "ceph.quota.max_bytes": "100", "ceph.quota.max_files": "0"},
+        c_lab_me={**USED, "ceph.quota.max_bytes": "0"},
+        c_lab_me_envs={"ceph.dir.rbytes": "1"},
+    )
+    lab, top = cephfs.read(CEPH, tree)
+    assert (lab.mount, lab.used_bytes, lab.hard_bytes, lab.hard_files) == ("/c/lab", 70, 100, None)
+    assert (top.mount, top.used_files, top.hard_bytes, top.hard_files) == ("/c", 7, None, 1000)
+    assert set(tree.asked) == {"/c", "/c/lab", "/c/lab/me", "/c/lab/me/envs"}
+
+
+def test_no_limit_anywhere() -> None:
+    with pytest.raises(Unknown, match="no quota is set on /c/lab/me/envs or above it"):
+        cephfs.read(CEPH, Ceph())
+
+
+def test_attributes_that_are_no_numbers() -> None:
+    with pytest.raises(Unknown):
+        cephfs.read(CEPH, Ceph(c_lab={"ceph.quota.max_bytes": "100 GB"}))
+
+
+def test_a_filesystem_that_fails_is_no_quota() -> None:
+    def broken(path: str, name: str) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with pytest.raises(OSError, match="Input/output"):
+        cephfs.read(CEPH, broken)

@@ -14,9 +14,8 @@ from userconda.config import Config, read_config
 from userconda.environments import Resolved, list_environments, resolve
 from userconda.errors import UsageError
 from userconda.journal import StateDirectory
-from userconda.models import CloneRequest, CloneResult, LinkMode, WhenRefused
+from userconda.models import CloneRequest, CloneResult, LinkMode, QuotaAnswer, WhenRefused
 from userconda.prefixes import check_name
-from userconda.quota import read_quotas
 from userconda.report import terminal
 
 EXAMPLE = "ucenv clone py3_powerai_1.7.0 mine"
@@ -103,8 +102,15 @@ def _surroundings(args: argparse.Namespace, config: Config, source: Resolved) ->
         operations_in_flight=config["operations_in_flight"],
         source_is_base=source.is_base,
         check_fit=not args.no_fit_check,
-        read_quotas=lambda directory: read_quotas(directory, config, one_command=True),
+        read_quotas=lambda directory: _read_quotas(directory, config),
     )
+
+
+def _read_quotas(directory: str, config: Config) -> QuotaAnswer:
+    # Its dozen of modules are not loaded where nothing is asked: file by file, over a network, that takes time.
+    from userconda.quota import read_quotas
+
+    return read_quotas(directory, config, one_command=True)
 
 
 def _when_refused(args: argparse.Namespace, config: Config) -> WhenRefused:

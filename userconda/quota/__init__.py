@@ -14,7 +14,6 @@ import shlex
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -200,6 +199,8 @@ class _Asker:
         """All at once."""
         if len(questions) == 1:
             return self._ask_one(questions[0])
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(len(questions)) as pool:
             answers = list(pool.map(self._ask_one, questions))
         readings = dict.fromkeys(reading for answer in answers for reading in answer.readings)
