@@ -48,6 +48,7 @@ _OPEN_DIRECTORY: Final = _OPEN_TOP | os.O_NOFOLLOW
 _SAMPLED: Final = 64
 
 #: Inodes that were met, by the low bits of their number: a later one may take a place, which costs a stat and no more.
+#: One place more tells whether there are any.
 _KNOWN: Final = 1 << 20
 
 NESTED: Final = "it is counted on a line of its own"
@@ -230,7 +231,7 @@ class _Reader:
             raise
         if trust:
             for device in {place.device for place in self.places if place is not None}:
-                self.known[device] = memoryview(mmap.mmap(-1, 8 * _KNOWN)).cast("Q")
+                self.known[device] = memoryview(mmap.mmap(-1, 8 * (_KNOWN + 1))).cast("Q")
 
     def _open_top(self, number: int, top: Top, mounts: Sequence[Mount], projects: bool | None) -> _Place | None:
         try:
@@ -470,7 +471,7 @@ class _Branch:
         device, known, children = self._device, self._known, directory.children
         names, project, projects = self._links.names_in(part), directory.project, self._place.projects
         listed, linked, owners = list[int](), list[os.stat_result](), list[Owner]()
-        name, mask, inode = names.append, _KNOWN - 1, 0
+        name, mask, any_known = names.append, _KNOWN - 1, known is not None and known[_KNOWN]
         uid, gid = (own.st_uid, own.st_gid) if own else (-1, -1)
         inodes = directories = 1 if own else 0
         blocks, size = (own.st_blocks, own.st_size) if own else (0, 0)
@@ -480,9 +481,9 @@ class _Branch:
                 if entry.is_dir(follow_symlinks=False):
                     children.append(entry.name)
                     continue
-                if known is not None:
+                if any_known:
                     inode = entry.inode()
-                    if known[inode & mask] == inode and inode % _SAMPLED:
+                    if known[inode & mask] == inode and inode % _SAMPLED:  # type: ignore[index]
                         name(inode)
                         continue
                 status = entry.stat(follow_symlinks=False)
@@ -493,7 +494,7 @@ class _Branch:
             if status.st_dev != device:
                 self._count_foreign(status, directory, part)
             elif status.st_nlink > 1:
-                listed.append(inode)
+                listed.append(entry.inode())
                 linked.append(status)
                 if projects:
                     owners.append((status.st_uid, status.st_gid, _project_of_file(entry.name, directory)))
@@ -527,6 +528,7 @@ class _Branch:
                 raise _ListingLies
             for inode in inodes:
                 known[inode & _KNOWN - 1] = inode
+            known[_KNOWN] = 1
         owners = owners or [(status.st_uid, status.st_gid, 0) for status in linked]
         number_of, links = self._found.table.number_of, self._links
         links.inodes.extend(inodes)
