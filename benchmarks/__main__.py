@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import clone, conda, growth, latency, refused, shells, start
+from benchmarks import clone, conda, growth, latency, refused, shells, start, usage
 from benchmarks.measure import Bench, Options, Row, Skipped
 from tests.support import Unavailable
 from tests.support.filesystems import loop_mount, scratch_directory
@@ -28,6 +28,7 @@ GROUPS = {
     "growth": growth,
     "start": start,
     "shells": shells,
+    "usage": usage,
 }
 
 
@@ -91,7 +92,7 @@ def place(options: Options, *, needs_room: bool) -> Iterator[tuple[Path, str]]:
 @contextlib.contextmanager
 def new_ext4(options: Options) -> Iterator[Path]:
     # An inode for each file, directory and clone that is ever made here, as nothing is deleted.
-    inodes = max(200_000, 30 * options.files + 2_000_000 * (not options.quick))
+    inodes = max(200_000, 35 * options.files + 3_500_000 * (not options.quick))
     # Inode tables that are written when first used would be zeroed in the background of the measurements.
     with loop_mount("ext4", 40_960, mkfs_options=("-N", str(inodes)), options="noatime,noinit_itable") as mount_point:
         yield mount_point

@@ -13,7 +13,7 @@ from tests.support.filesystems import fuse_latency_mount
 DELAY_US = 500
 
 
-def _unslowed(behind: Path, mount_point: Path) -> list[str | Path]:
+def unslowed(behind: Path, mount_point: Path) -> list[str | Path]:
     """A command whose own command sees `behind` itself at `mount_point`, and so fills it fast, under its path there."""
     if os.geteuid() != 0:
         return []
@@ -29,7 +29,7 @@ def run(bench: Bench) -> None:
         try:
             with fuse_latency_mount(behind, DELAY_US, cache_seconds=cache_seconds) as fuse:
                 root = fuse.path / "system"
-                within = _unslowed(behind, fuse.path)
+                within = unslowed(behind, fuse.path)
                 source = measure.make_environment(root, files, directories, packages=packages, within=within)
                 env = measure.environment(bench.directory, root)
                 beside_cp(bench, source, fuse.path, env, f"{DELAY_US} us an operation, {cached}")

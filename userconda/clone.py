@@ -22,12 +22,14 @@ from userconda.models import (
     Content,
     Fallback,
     FileCounts,
+    Fit,
     LinkMode,
     PrefixSnapshot,
+    QuotaAnswer,
     WhenRefused,
 )
 from userconda.parallel import Pool
-from userconda.plan import check_links, check_space, files_to_look_at, plan_clone
+from userconda.plan import check_fit, check_links, check_space, files_to_look_at, plan_clone
 from userconda.prefixes import package_directories, read_prefix
 from userconda.twins import clones_of, find_twins
 from userconda.units import format_bytes, format_count
@@ -46,6 +48,8 @@ class Surroundings:
     Attributes:
         clones: the user's environments, among which may be earlier clones.
         own_copy_share: percent of the remaining quota.
+        check_fit: whether what has no room is refused before anything is made.
+        read_quotas: asks one quota command about a directory.
     """
 
     package_caches: tuple[str, ...]
@@ -55,6 +59,8 @@ class Surroundings:
     own_copy_share: int
     operations_in_flight: int
     source_is_base: bool
+    check_fit: bool = True
+    read_quotas: Callable[[str], QuotaAnswer] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +106,28 @@ def clone(
     explain = _Explain(request, snapshot, capabilities)
     del snapshot
     check_links(plan, explain.errno)
-    check_space(plan, capabilities)
+    fit = _check_fit(plan, capabilities, surroundings)
     seconds = time.monotonic() - started
     if dry_run:
-        return _planned(plan, explain, seconds)
+        return dataclasses.replace(_planned(plan, explain, seconds, fit.warnings if fit else ()), fit=fit)
     progress("asking", 0, 0)
-    notes = _decide(plan, capabilities, surroundings, explain, accept)
+    quota_bytes = capabilities.quota_bytes if fit is None or fit.quota_bytes is None else fit.quota_bytes
+    notes = _decide(plan, quota_bytes, surroundings, explain, accept)
     started = time.monotonic()  # what the user took to answer is not the clone's time
     tally = execute_clone(plan, pool, lambda done, total: progress("cloning", done, total))
-    return _result(plan, tally, explain, notes, seconds + time.monotonic() - started)
+    seconds += time.monotonic() - started
+    notes = [*notes, *(fit.warnings if fit else ())]
+    return dataclasses.replace(_result(plan, tally, explain, notes, seconds), fit=fit)
+
+
+def _check_fit(plan: ClonePlan, capabilities: Capabilities, surroundings: Surroundings) -> Fit | None:
+    """None where it is not to be asked, or nothing is charged."""
+    if not surroundings.check_fit or plan.charge == Charge(0, 0):
+        return None
+    check_space(plan, capabilities)
+    read = surroundings.read_quotas
+    answer = read(os.path.dirname(plan.request.target_prefix)) if read else QuotaAnswer()
+    return check_fit(plan, capabilities, answer)
 
 
 def make_plan(
@@ -173,12 +192,15 @@ class _Explain:
 
 def _decide(
     plan: ClonePlan,
-    capabilities: Capabilities,
+    quota_bytes: int | None,
     surroundings: Surroundings,
     explain: _Explain,
     accept: Callable[[Prices], bool] | None,
 ) -> list[str]:
     """Whether what cannot be linked is to be copied.
+
+    Args:
+        quota_bytes: what a quota leaves, where one is known.
 
     Returns:
         What the user should know of the decision.
@@ -202,14 +224,13 @@ def _decide(
         if not accept(prices):
             raise TooDear(name, "you chose not to", price)
         return []
-    quota = capabilities.quota_bytes
-    if quota is None:
+    if quota_bytes is None:
         return ["how much quota is left is not known here; the own copy was made all the same"]
-    if plan.charge.size_bytes * 100 > quota * surroundings.own_copy_share:
+    if plan.charge.size_bytes * 100 > quota_bytes * surroundings.own_copy_share:
         raise TooDear(
             name,
             f"its files cannot be hard-linked: {reason}; a copy would take more than {surroundings.own_copy_share} % "
-            f"of the {format_bytes(quota)} that the quota leaves (clone.own_copy_share)",
+            f"of the {format_bytes(quota_bytes)} that the quota leaves (clone.own_copy_share)",
             price,
         )
     return []
@@ -247,7 +268,7 @@ def _result(
     return _make_result(plan, explain, tally.files, seconds, warnings, tally=tally, shared_bytes=shared)
 
 
-def _planned(plan: ClonePlan, explain: _Explain, seconds: float) -> CloneResult:
+def _planned(plan: ClonePlan, explain: _Explain, seconds: float, warnings: Sequence[str]) -> CloneResult:
     counts = dict.fromkeys(LinkMode, 0)
     sizes = dict.fromkeys(LinkMode, 0)
     rewritten = len(plan.records) + len(plan.pycs)
@@ -271,7 +292,7 @@ def _planned(plan: ClonePlan, explain: _Explain, seconds: float) -> CloneResult:
         rewritten,
     )
     shared = sum(sizes[mode] for mode in (LinkMode.HARDLINK, LinkMode.TWIN, LinkMode.SYMLINK))
-    return _make_result(plan, explain, files, seconds, (), tally=None, shared_bytes=shared)
+    return _make_result(plan, explain, files, seconds, warnings, tally=None, shared_bytes=shared)
 
 
 def _make_result(

@@ -43,6 +43,9 @@ SETTINGS = {
         Setting("environments", "paths", (), "more directories of system environments"),
         Setting("operations_in_flight", "count", 8, "file operations at a time, at most"),
         Setting(
+            "usage.operations_in_flight", "count", 32, "the same where `usage` only asks, and each answer takes long"
+        ),
+        Setting(
             "clone.when_refused",
             "word",
             "",
@@ -56,6 +59,19 @@ SETTINGS = {
             "without a terminal, an own copy is made up to this share of the remaining quota, in percent",
         ),
         Setting("clone.private", "list", (), "patterns of files that are never shared, beside the built-in ones"),
+        Setting(
+            "quota.family",
+            "word",
+            "",
+            "how quotas are asked for, where the mount's type misleads",
+            ("", "lustre", "gpfs", "quota", "xfs", "beegfs", "cephfs", "zfs", "btrfs", "panasas", "statvfs"),
+        ),
+        Setting(
+            "quota.command",
+            "command",
+            (),
+            "a command of the site's that prints quotas as JSON; {directory} and {user} in its words are filled in",
+        ),
     )
 }
 
@@ -194,7 +210,7 @@ class Config:
 
     def _set(self, key: str, value: Any, origin: str) -> None:
         checked, before = _checked(SETTINGS[key], value, origin), self.values[key]
-        if isinstance(checked, tuple) and before.value:
+        if SETTINGS[key].kind in ("list", "paths") and before.value:
             checked, origin = before.value + checked, f"{before.origin}, {origin}"
         self.values[key] = Value(checked, origin)
 
@@ -211,12 +227,20 @@ def _checked(setting: Setting, value: Any, origin: str) -> Any:
             value = [part for part in value.split(",") if part]
         elif kind == "path":
             value = os.path.expanduser(value)
+        elif kind == "command":
+            value = _words(value)
     good = (
         (kind == "path" and isinstance(value, str) and value.startswith("/"))
         or (kind == "word" and value in setting.choices)
         or (kind == "count" and type(value) is int and 1 <= value <= 256)
         or (kind == "percent" and type(value) is int and 0 <= value <= 100)
         or (kind == "list" and isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value))
+        or (
+            kind == "command"
+            and isinstance(value, (list, tuple))
+            and all(isinstance(part, str) and "\0" not in part for part in value)
+            and bool(value and value[0])
+        )
         or (
             kind == "paths"
             and isinstance(value, (list, tuple))
@@ -231,11 +255,21 @@ def _checked(setting: Setting, value: Any, origin: str) -> Any:
             "count": "a number from 1 to 256",
             "percent": "a number from 0 to 100",
             "word": " or ".join(choice for choice in setting.choices if choice),
+            "command": "a command's words, as a list or as a shell would split them (no shell runs it)",
         }[kind]
         raise _error(f"{setting.key} = {given!r} ({origin}): {wanted} is wanted")
-    if kind in ("list", "paths"):
+    if kind in ("list", "paths", "command"):
         return tuple(value)
     return os.path.normpath(value) if kind == "path" else value
+
+
+def _words(text: str) -> list[str] | None:
+    import shlex
+
+    try:
+        return shlex.split(text)
+    except ValueError:  # a quotation without its end
+        return None
 
 
 def _flatten(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -59,6 +58,8 @@ def resolve(word: str, config: Config) -> Resolved:
         for directory in searched:
             if os.path.isdir(os.path.join(directory, name)):
                 return Resolved(name, os.path.join(directory, name), directory in config.system_envs, False)
+        import difflib
+
         names = {entry.name for entry in list_environments(config)}
         raise EnvironmentNotFound(word, searched, tuple(difflib.get_close_matches(name, names, 2, 0.7)))
     note = ""
@@ -104,7 +105,7 @@ _RECORD_NAME = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)-[^-]+\.json")
 def list_environments(config: Config) -> list[Environment]:
     """The user's, then the system's with base first, then those conda has registered elsewhere."""
     seen: dict[str, Environment] = {}
-    for prefix, system in _candidates(config):
+    for prefix, system in candidates(config):
         real = os.path.realpath(prefix)
         if real not in seen and is_prefix(prefix):
             name = "base" if prefix == config.conda_root else os.path.basename(prefix)
@@ -114,7 +115,8 @@ def list_environments(config: Config) -> list[Environment]:
     return list(seen.values())
 
 
-def _candidates(config: Config) -> Iterator[tuple[str, bool]]:
+def candidates(config: Config) -> Iterator[tuple[str, bool]]:
+    """Paths where environments may be, and whether they are the system's; not all are there, some come twice."""
     for directory in config.user_envs:
         for name in _names(directory):
             yield os.path.join(directory, name), False

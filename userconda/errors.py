@@ -256,6 +256,10 @@ class LockTimeout(UcenvError):
 # 30: capacity ----------------------------------------------------------------------------------------------
 
 
+def _override(foretold: bool) -> tuple[str, ...]:
+    return ("--no-fit-check tries it all the same",) if foretold else ()
+
+
 @dataclass(eq=False)
 class NotEnoughSpace(UcenvError):
     """The filesystem, or a quota, has too few bytes for what is to be written."""
@@ -264,6 +268,7 @@ class NotEnoughSpace(UcenvError):
     needed_bytes: int
     free_bytes: int | None
     cause: str = "space"
+    foretold: bool = False  # nothing was begun
     code: ClassVar[str] = "not_enough_space"
     exit_code: ClassVar[int] = 30
 
@@ -274,7 +279,8 @@ class NotEnoughSpace(UcenvError):
 
     @property
     def hints(self) -> tuple[str, ...]:
-        return ("nothing was left behind; free some space, or give another place with --root or --prefix",)
+        left = "" if self.foretold else "nothing was left behind; "
+        return (f"{left}free some space, or give another place with --root or --prefix", *_override(self.foretold))
 
 
 @dataclass(eq=False)
@@ -284,22 +290,25 @@ class NotEnoughInodes(UcenvError):
     path: str
     needed_inodes: int
     free_inodes: int
+    cause: str = "inodes"
+    foretold: bool = False
     code: ClassVar[str] = "not_enough_inodes"
     exit_code: ClassVar[int] = 31
 
     @property
     def message(self) -> str:
         needed, left = format_count(self.needed_inodes, "inode"), format_count(self.free_inodes)
-        return f"{printable(self.path)}: {needed} needed, {left} left"
+        return f"{printable(self.path)}: {needed} needed, {left} left ({self.cause})"
 
     @property
     def hints(self) -> tuple[str, ...]:
-        return ("remove environments you no longer use, or give another place with --root or --prefix",)
+        advice = "remove environments you no longer use, or give another place with --root or --prefix"
+        return (advice, *_override(self.foretold))
 
 
 @dataclass(eq=False)
 class QuotaExceeded(NotEnoughSpace):
-    """EDQUOT while writing."""
+    """A quota leaves too few bytes: by its figures, or EDQUOT while writing."""
 
     cause: str = "quota"
     code: ClassVar[str] = "quota_exceeded"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import enum
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from userconda.placeholder import FileMode
 
@@ -399,6 +399,33 @@ class FileCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """What was left, before a clone, where it was to go.
+
+    Attributes:
+        left_bytes, left_inodes: the least that a quota or the filesystem left; None where nothing limits inodes.
+        quota_bytes: the least that a quota left; None where none is known.
+        quota_known: whether a quota could be read.
+        doubtful: figures that are old or inaccurate have no room for it.
+    """
+
+    left_bytes: int
+    left_inodes: int | None
+    quota_bytes: int | None
+    quota_known: bool
+    doubtful: bool = False
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "left_bytes": self.left_bytes,
+            "left_inodes": self.left_inodes,
+            "quota_known": self.quota_known,
+            "doubtful": self.doubtful,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class CloneResult:
     """What a clone is, or would be.
 
@@ -409,6 +436,7 @@ class CloneResult:
         own_copy: what a clone without any link would be charged.
         foreign_writable: files shared with the source that this user could write in place.
         dry_run: nothing was made; every figure is the plan's.
+        fit: None where it was not asked for.
     """
 
     source_name: str
@@ -434,6 +462,7 @@ class CloneResult:
     foreign_writable: int
     dry_run: bool = False
     plan: ClonePlan | None = None
+    fit: Fit | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -460,6 +489,7 @@ class CloneResult:
             "fallbacks": [fallback.to_json() for fallback in self.fallbacks],
             "left_out": [{"path": skipped.path, "reason": skipped.reason} for skipped in self.skipped],
             "writable_shared_files": self.foreign_writable,
+            "fit": self.fit.to_json() if self.fit else None,
             **({"plan": plan_to_json(self.plan)} if self.plan is not None else {}),
         }
 
@@ -490,3 +520,227 @@ def plan_to_json(plan: ClonePlan) -> dict[str, Any]:
         "records": [step.file_name for step in plan.records],
         "compile": [step.pyc_path for step in plan.pycs],
     }
+
+
+# quota ------------------------------------------------------------------------------------------------------------
+
+#: How far a user is over, in words, from good to bad. "soft-expired": the grace is over, nothing more can be written.
+OVER_WORDS: Final = ("no", "soft", "soft-expired", "hard")
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaReading:
+    """What one quota says. A limit that is not set is None; so is a figure that the filesystem does not tell.
+
+    Attributes:
+        filesystem: the mount's type where it was read here, else the family whose command printed it.
+        mount: the mount point, or the directory that the quota is for; None where the text does not tell.
+        scope: user, group, project, fileset, dataset, subvolume, directory or filesystem.
+        number: uid, gid or project id.
+        source: the command that said it, or statvfs, or a file.
+        part: the fileset (GPFS) or storage pool (BeeGFS) that is counted.
+        in_doubt_bytes, in_doubt_files: given out to nodes and perhaps not used (GPFS): they count against hard limits.
+        bytes_grace_seconds, files_grace_seconds: what is left of the time over a soft limit; 0 when it has run out.
+        limits_known: False where only the usage was printed.
+        rounded: from figures like 1.4G.
+        unreliable: the filesystem itself says that the figures may be off.
+        read_at: seconds since the epoch, where a site keeps readings and tells how old this one is.
+        said_over: one of OVER_WORDS, where words are all that was printed.
+        tightest: of those read together, the nearest to a limit.
+    """
+
+    filesystem: str
+    mount: str | None = None
+    scope: str | None = None
+    name: str | None = None
+    number: int | None = None
+    used_bytes: int | None = None
+    soft_bytes: int | None = None
+    hard_bytes: int | None = None
+    used_files: int | None = None
+    soft_files: int | None = None
+    hard_files: int | None = None
+    in_doubt_bytes: int = 0
+    in_doubt_files: int = 0
+    bytes_grace_seconds: int | None = None
+    files_grace_seconds: int | None = None
+    source: str = ""
+    device: str | None = None
+    part: str | None = None
+    limits_known: bool = True
+    rounded: bool = False
+    unreliable: bool = False
+    read_at: int | None = None
+    said_over: str | None = None
+    tightest: bool = False
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Which quota it is of, whenever and however it was asked for."""
+        return self.filesystem, self.mount, self.device, self.part, self.scope, self.name, self.number
+
+    @property
+    def over_bytes(self) -> str | None:
+        """From the numbers, never from the stars that commands print."""
+        if not self.limits_known:
+            return None
+        grace = self.bytes_grace_seconds
+        return _over(self.used_bytes, self.in_doubt_bytes, self.soft_bytes, self.hard_bytes, grace)
+
+    @property
+    def over_files(self) -> str | None:
+        if not self.limits_known:
+            return None
+        grace = self.files_grace_seconds
+        return _over(self.used_files, self.in_doubt_files, self.soft_files, self.hard_files, grace)
+
+    @property
+    def over(self) -> str | None:
+        """The worse of both, a word of OVER_WORDS; None where nothing tells."""
+        words = [word for word in (self.over_bytes, self.over_files) if word is not None]
+        return max(words, key=OVER_WORDS.index) if words else self.said_over
+
+    @property
+    def grace_seconds(self) -> int | None:
+        running = [seconds for seconds in (self.bytes_grace_seconds, self.files_grace_seconds) if seconds is not None]
+        return min(running, default=None)
+
+    @property
+    def limit_bytes(self) -> int | None:
+        """The limit that is met first."""
+        return min((limit for limit in (self.soft_bytes, self.hard_bytes) if limit is not None), default=None)
+
+    @property
+    def limit_files(self) -> int | None:
+        return min((limit for limit in (self.soft_files, self.hard_files) if limit is not None), default=None)
+
+    @property
+    def fraction_bytes(self) -> float | None:
+        """Used, of the limit that is met first; None without a limit."""
+        return _fraction(self.used_bytes, self.limit_bytes)
+
+    @property
+    def fraction_files(self) -> float | None:
+        return _fraction(self.used_files, self.limit_files)
+
+    @property
+    def fraction(self) -> float | None:
+        known = [part for part in (self.fraction_bytes, self.fraction_files) if part is not None]
+        return max(known, default=None)
+
+    @property
+    def left_bytes(self) -> int | None:
+        """What may still be written; None without a hard limit, or where the usage is not known."""
+        return _left(self.used_bytes, self.in_doubt_bytes, self.hard_bytes, self.over_bytes)
+
+    @property
+    def left_files(self) -> int | None:
+        return _left(self.used_files, self.in_doubt_files, self.hard_files, self.over_files)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "filesystem": self.filesystem,
+            "mount": self.mount,
+            "scope": self.scope,
+            "name": self.name,
+            "used_bytes": self.used_bytes,
+            "soft_bytes": self.soft_bytes,
+            "hard_bytes": self.hard_bytes,
+            "used_files": self.used_files,
+            "soft_files": self.soft_files,
+            "hard_files": self.hard_files,
+            "grace_seconds": self.grace_seconds,
+            "over": self.over,
+            "source": self.source,
+            "id": self.number,
+            "device": self.device,
+            "part": self.part,
+            "in_doubt_bytes": self.in_doubt_bytes,
+            "in_doubt_files": self.in_doubt_files,
+            "over_bytes": self.over_bytes,
+            "over_files": self.over_files,
+            "limits_known": self.limits_known,
+            "rounded": self.rounded,
+            "unreliable": self.unreliable,
+            "read_at": self.read_at,
+            "tightest": self.tightest,
+        }
+
+
+def _over(used: int | None, in_doubt: int, soft: int | None, hard: int | None, grace_seconds: int | None) -> str | None:
+    if used is None:
+        return None
+    if hard is not None and used + in_doubt >= hard:
+        return "hard"
+    if soft is not None and used > soft:
+        return "soft-expired" if grace_seconds == 0 else "soft"
+    return "no"
+
+
+def _fraction(used: int | None, limit: int | None) -> float | None:
+    return None if used is None or not limit else used / limit
+
+
+def _left(used: int | None, in_doubt: int, hard: int | None, over: str | None) -> int | None:
+    if over == "soft-expired":
+        return 0
+    return None if used is None or hard is None else max(0, hard - used - in_doubt)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownText:
+    """What a command printed that gave no reading: for whoever wants to know why, and to teach the parser."""
+
+    command: str
+    reason: str
+    exit_code: int | None
+    stdout: str
+    stderr: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "command": self.command,
+            "reason": self.reason,
+            "exit_code": self.exit_code,
+            "stdout": self.stdout,
+            "stderr": self.stderr,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaAnswer:
+    """All that could be found out of the quotas that hold for a directory.
+
+    Attributes:
+        unknown: lines "quota unknown: ...", each with its reason.
+    """
+
+    readings: tuple[QuotaReading, ...] = ()
+    unknown: tuple[str, ...] = ()
+    texts: tuple[UnknownText, ...] = ()
+
+    def __add__(self, other: QuotaAnswer) -> QuotaAnswer:
+        """Of two directories: a quota that holds for both is there once, and one of all is the tightest."""
+        known = {reading.identity for reading in self.readings}
+        readings = [*self.readings, *(reading for reading in other.readings if reading.identity not in known)]
+        unknown = dict.fromkeys((*self.unknown, *other.unknown))
+        texts = dict.fromkeys((*self.texts, *other.texts))
+        return QuotaAnswer(mark_tightest(readings), tuple(unknown), tuple(texts))
+
+    def reaches(self, percent: float) -> bool:
+        """Whether a quota is used up to that, or to its end. A filesystem that everybody fills is no quota."""
+        quotas = [reading for reading in self.readings if reading.scope != "filesystem"]
+        return any(
+            (reading.fraction or 0.0) * 100 >= percent or reading.over in ("soft-expired", "hard") for reading in quotas
+        )
+
+    @property
+    def tightest(self) -> QuotaReading | None:
+        return next((reading for reading in self.readings if reading.tightest), None)
+
+
+def mark_tightest(readings: Sequence[QuotaReading]) -> tuple[QuotaReading, ...]:
+    """The readings, the one nearest to a limit marked: by the larger share used, of bytes or of files."""
+    limited = [reading for reading in readings if reading.fraction is not None]
+    nearest = max(limited, key=lambda reading: reading.fraction or 0.0, default=None)
+    return tuple(replace(reading, tightest=reading is nearest) for reading in readings)

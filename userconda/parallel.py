@@ -38,6 +38,9 @@ _MOST_UNITS: Final = 1000
 
 _TICK_SECONDS: Final = 0.1
 
+#: Stands before each answer of a worker.
+_LENGTH: Final = struct.Struct("=Q")
+
 #: What ends a run: by the parent's decision, never by a worker's.
 _ENDING: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
@@ -90,9 +93,24 @@ class Pool:
             Exception: the first that a worker raised; the others are killed.
             WorkerDied: one was killed, by the kernel as a rule, for want of memory.
         """
+        results: list[Any] = [None] * len(units)
+        self.each(units, work, operations, results.__setitem__, on_tick, meanwhile)
+        return results
+
+    def each(
+        self,
+        units: Sequence[U],
+        work: Callable[[U, Callable[[int], None]], R],
+        operations: int,
+        receive: Callable[[int, R], None],
+        on_tick: Callable[[int], None] = lambda done: None,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
+        """As `map`, but `receive(number, result)` takes each result when it comes, so that nobody keeps them all."""
         workers = min(self.workers_for(operations), len(units))
         if workers > 1:
-            return _map_forked(units, work, workers, on_tick, meanwhile)
+            _each_forked(units, work, workers, receive, on_tick, meanwhile)
+            return
         meanwhile()
         done = 0
 
@@ -101,16 +119,18 @@ class Pool:
             done += count
             on_tick(done)
 
-        return [work(unit, advance) for unit in units]
+        for number, unit in enumerate(units):
+            receive(number, work(unit, advance))
 
 
-def _map_forked(
+def _each_forked(
     units: Sequence[U],
     work: Callable[[U, Callable[[int], None]], R],
     workers: int,
+    receive: Callable[[int, R], None],
     on_tick: Callable[[int], None],
     meanwhile: Callable[[], None],
-) -> list[R]:
+) -> None:
     if len(units) > _MOST_UNITS:
         raise ValueError(f"{len(units)} units")
     board = _Board(workers)
@@ -143,7 +163,7 @@ def _map_forked(
                 os.close(result_write)
                 signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
         meanwhile()
-        return _collect(children, len(units), board, on_tick)
+        _collect(children, receive, board, on_tick)
     finally:
         gc.unfreeze()
         os.close(queue_read)
@@ -176,9 +196,9 @@ def _work(
                 signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
         die_with_parent()
-        answer: tuple[str, Any]
+        # Pickled one by one, which lets go of the results themselves; sent at the end, as nobody may be reading yet.
+        answers: list[bytes] = []
         try:
-            results = []
             while True:
                 while index >= board.allowed:
                     time.sleep(_TICK_SECONDS)
@@ -186,26 +206,40 @@ def _work(
                 if not token:
                     break
                 (number,) = struct.unpack("=I", token)
-                results.append((number, work(units[number], lambda count: board.add(index, count))))
-            answer = ("done", results)
+                done = work(units[number], lambda count: board.add(index, count))
+                answers.append(pickle.dumps(("done", (number, done)), pickle.HIGHEST_PROTOCOL))
         except Exception as exc:
-            answer = ("error", (exc, traceback.format_exc()))
-            try:
-                pickle.loads(pickle.dumps(answer))
-            except Exception:
-                answer = ("bug", traceback.format_exc())
+            answers = [_pickled_error(exc)]
         except BaseException:
-            answer = ("bug", traceback.format_exc())
+            answers = [pickle.dumps(("bug", traceback.format_exc()))]
+        answers.append(pickle.dumps(("end", None)))
         with os.fdopen(result, "wb") as stream:
-            pickle.dump(answer, stream, pickle.HIGHEST_PROTOCOL)
+            answers.reverse()
+            while answers:
+                answer = answers.pop()
+                stream.write(_LENGTH.pack(len(answer)))
+                stream.write(answer)
         status = 0
     finally:
         os._exit(status)
 
 
-def _collect(children: dict[int, int], units: int, board: _Board, on_tick: Callable[[int], None]) -> list[Any]:
-    results: list[Any] = [None] * units
-    buffers: dict[int, list[bytes]] = {descriptor: [] for descriptor in children}
+def _pickled_error(exc: Exception) -> bytes:
+    try:
+        answer = pickle.dumps(("error", (exc, traceback.format_exc())))
+        pickle.loads(answer)
+    except Exception:
+        return pickle.dumps(("bug", traceback.format_exc()))
+    return answer
+
+
+def _collect(
+    children: dict[int, int],
+    receive: Callable[[int, Any], None],
+    board: _Board,
+    on_tick: Callable[[int], None],
+) -> None:
+    buffers = {descriptor: bytearray() for descriptor in children}
     throttle = _Throttle(len(children))
     drained = False
     with selectors.DefaultSelector() as selector:
@@ -213,27 +247,39 @@ def _collect(children: dict[int, int], units: int, board: _Board, on_tick: Calla
             selector.register(descriptor, selectors.EVENT_READ)
         while selector.get_map():
             for key, _ in selector.select(_TICK_SECONDS):
-                if chunk := os.read(key.fd, 1 << 20):
-                    buffers[key.fd].append(chunk)
-                    continue
-                selector.unregister(key.fd)
-                try:
-                    kind, answer = pickle.loads(b"".join(buffers.pop(key.fd)))
-                except (EOFError, pickle.UnpicklingError):  # it was killed before, or while it answered
-                    raise WorkerDied(children[key.fd]) from None
-                if kind == "error":
-                    error, text = answer
-                    raise error from RuntimeError(f"in a worker process:\n{text}")
-                if kind == "bug":
-                    raise RuntimeError(f"in a worker process:\n{answer}")
-                for number, value in answer:
-                    results[number] = value
-                drained = True
+                chunk = os.read(key.fd, 1 << 20)
+                buffers[key.fd] += chunk
+                ended = _take_answers(buffers[key.fd], receive)
+                drained = drained or ended
+                if ended:
+                    selector.unregister(key.fd)
+                elif not chunk:  # it was killed before it had answered, or while
+                    raise WorkerDied(children[key.fd])
             total = board.total
             # Who answers has found no unit left. Those held back have to see that too, or they wait for ever.
             board.allowed = len(children) if drained else throttle.allowed(total, time.monotonic())
             on_tick(total)
-    return results
+
+
+def _take_answers(buffer: bytearray, receive: Callable[[int, Any], None]) -> bool:
+    """Hand over what has come whole. Returns whether that was all of this worker's."""
+    start, kind = 0, ""
+    while len(buffer) >= start + _LENGTH.size:
+        end = start + _LENGTH.size + _LENGTH.unpack_from(buffer, start)[0]
+        if len(buffer) < end:
+            break
+        with memoryview(buffer) as view:
+            kind, answer = pickle.loads(view[start + _LENGTH.size : end])
+        start = end
+        if kind == "done":
+            receive(*answer)
+        elif kind == "error":
+            error, text = answer
+            raise error from RuntimeError(f"in a worker process:\n{text}")
+        elif kind == "bug":
+            raise RuntimeError(f"in a worker process:\n{answer}")
+    del buffer[:start]
+    return kind == "end"
 
 
 def waits() -> int:

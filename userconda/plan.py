@@ -15,7 +15,9 @@ from userconda.errors import (
     NotEnoughInodes,
     NotEnoughSpace,
     PlaceholderTooShort,
+    QuotaExceeded,
     SourceIncomplete,
+    UcenvError,
 )
 from userconda.models import (
     Capabilities,
@@ -26,10 +28,13 @@ from userconda.models import (
     Directory,
     DirectoryStep,
     FileStep,
+    Fit,
     LinkGroup,
     LinkMode,
     PrefixSnapshot,
     PycStep,
+    QuotaAnswer,
+    QuotaReading,
     RecordInfo,
     RecordStep,
     Refusal,
@@ -37,6 +42,7 @@ from userconda.models import (
     Skipped,
 )
 from userconda.placeholder import FileMode
+from userconda.units import format_bytes, format_count, printable
 
 #: Files that a user, or a program on their behalf, writes in place: always the clone's own. A pattern without `/` is
 #: a file's name anywhere; one with `/` is a path from the prefix, `**` any depth. `clone.private` adds to them.
@@ -591,10 +597,68 @@ def check_space(plan: ClonePlan, capabilities: Capabilities) -> None:
     # A reflink is charged in full and takes no blocks.
     groups = [group for step in plan.directories for group in step.groups]
     reflinked = sum(group.size_bytes for group in groups if group.modes[0] is LinkMode.REFLINK)
-    if plan.charge.size_bytes - reflinked > capabilities.free_bytes:
-        raise NotEnoughSpace(plan.request.target_prefix, plan.charge.size_bytes, capabilities.free_bytes)
-    if capabilities.free_inodes is not None and plan.charge.inodes > capabilities.free_inodes:
-        raise NotEnoughInodes(plan.request.target_prefix, plan.charge.inodes, capabilities.free_inodes)
+    target, charge, free = plan.request.target_prefix, plan.charge, capabilities.free_bytes
+    if charge.size_bytes - reflinked > free:
+        raise NotEnoughSpace(target, charge.size_bytes, free, foretold=True)
+    if capabilities.free_inodes is not None and charge.inodes > capabilities.free_inodes:
+        raise NotEnoughInodes(target, charge.inodes, capabilities.free_inodes, foretold=True)
+
+
+def check_fit(plan: ClonePlan, capabilities: Capabilities, answer: QuotaAnswer) -> Fit:
+    """Whether the quotas have room for what the clone will be charged. No reading is no refusal.
+
+    Returns:
+        What is left, with warnings: of a soft limit that it passes, and where figures that are old or inaccurate have
+        no room for it.
+
+    Raises:
+        QuotaExceeded, NotEnoughInodes: a quota has no room for it.
+    """
+    target, charge = plan.request.target_prefix, plan.charge
+    doubts: list[str] = []
+    soft: list[str] = []
+    quotas = [reading for reading in answer.readings if reading.scope != "filesystem"]
+    for reading in quotas:
+        whose = _in_words(reading)
+        refusals: list[UcenvError] = []
+        if reading.left_bytes is not None and charge.size_bytes > reading.left_bytes:
+            refusals.append(QuotaExceeded(target, charge.size_bytes, reading.left_bytes, whose, foretold=True))
+        if reading.left_files is not None and charge.inodes > reading.left_files:
+            refusals.append(NotEnoughInodes(target, charge.inodes, reading.left_files, whose, foretold=True))
+        if refusals and not reading.unreliable and reading.read_at is None:
+            raise refusals[0]
+        doubts += [f"this may not fit: {refusal.message}" for refusal in refusals]
+        if _passes(reading.used_bytes, charge.size_bytes, reading.soft_bytes) or _passes(
+            reading.used_files, charge.inodes, reading.soft_files
+        ):
+            soft.append(f"this passes the soft limit: {whose}; when its grace is over, nothing more can be written")
+    left_bytes = [reading.left_bytes for reading in quotas if reading.left_bytes is not None]
+    left_files = [reading.left_files for reading in quotas if reading.left_files is not None]
+    free_inodes = [] if capabilities.free_inodes is None else [capabilities.free_inodes]
+    return Fit(
+        min([*left_bytes, capabilities.free_bytes]),
+        min([*left_files, *free_inodes], default=None),
+        min(left_bytes, default=None),
+        bool(quotas),
+        bool(doubts),
+        (*doubts, *soft),
+    )
+
+
+def _passes(used: int | None, more: int, soft: int | None) -> bool:
+    return used is not None and soft is not None and used + more > soft
+
+
+def _in_words(reading: QuotaReading) -> str:
+    """ "quota of user alice on /scratch: 612 GB of 1.0 TB, 412,331 of 1,000,000 files"."""
+    figures = []
+    if reading.used_bytes is not None and reading.limit_bytes is not None:
+        figures.append(f"{format_bytes(reading.used_bytes)} of {format_bytes(reading.limit_bytes)}")
+    if reading.used_files is not None and reading.limit_files is not None:
+        figures.append(f"{reading.used_files:,} of {format_count(reading.limit_files, 'file')}")
+    whose = " ".join(filter(None, (reading.scope, printable(reading.name or ""))))
+    where = f" on {printable(reading.mount)}" if reading.mount else ""
+    return f"quota{f' of {whose}' if whose else ''}{where}: {', '.join(figures)}"
 
 
 def partition(steps: Sequence[DirectoryStep], parts: int) -> tuple[list[str], list[list[DirectoryStep]]]:

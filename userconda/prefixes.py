@@ -138,6 +138,20 @@ def read_prefix(
     )
 
 
+def read_tracked(prefix: str) -> tuple[list[RecordInfo], Tracked, str | None]:
+    """What the records alone say: packages, whose each path is, and where site-packages is.
+
+    Raises:
+        NotAPrefix, CorruptRecord, PathEscapesPrefix, FileOperation.
+    """
+    root_fd, owned = open_prefix(prefix), _Owned()
+    try:
+        _read_records(root_fd, prefix, owned)
+    finally:
+        os.close(root_fd)
+    return owned.records, owned.tracked, owned.site_packages
+
+
 def open_prefix(prefix: str) -> int:
     """A descriptor for an environment's top directory; the prefix itself may be a symlink."""
     try:

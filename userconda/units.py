@@ -32,6 +32,15 @@ def format_seconds(seconds: float) -> str:
     return f"{minutes} min {rest} s"
 
 
+def format_span(seconds: float) -> str:
+    """What is left of some days: 541723 -> "6 days", 35220 -> "9 h 47 min"."""
+    minutes = int(seconds // 60)
+    if minutes >= 48 * 60:
+        return format_count(minutes // (24 * 60), "day")
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def printable(path: str) -> str:
     """A path fit for a terminal or JSON: what is not UTF-8 or would move the cursor is escaped."""
     try:

@@ -91,6 +91,7 @@ CONTRACT = {
     "inodes": {"charged": None},
     "predicted": dict.fromkeys(("bytes", "inodes")),
     "own_copy": dict.fromkeys(("bytes", "inodes")),
+    "fit": dict.fromkeys(("left_bytes", "left_inodes", "quota_known", "doubtful")),
 }
 
 

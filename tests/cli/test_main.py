@@ -26,6 +26,7 @@ GOOD = {
     "clone": ["clone", "py3_powerai_1.7.0", "mine"],
     "list": ["list"],
     "info": ["info", "py3_powerai_1.7.0"],
+    "quota": ["quota"],
     "recover": ["recover"],
     "config": ["config"],
 }
@@ -36,6 +37,7 @@ BAD = {
     "clone": ["clone", "nothing", "mine"],
     "list": ["list", "--nonsense"],
     "info": ["info", "nothing"],
+    "quota": ["quota", "/nowhere/at/all"],
     "recover": ["recover", "/nowhere/at/all"],
     "config": ["config", "--nonsense"],
 }
@@ -118,11 +120,12 @@ RESULT_KEYS = {
     "setup": "checks dry_run job_script made root startup",
     "env": "variables",
     "hook": "conda_root path shell source",
-    "clone": "bytes directories dry_run fallbacks files inodes left_out link_mode own_copy predicted seconds "
+    "clone": "bytes directories dry_run fallbacks files fit inodes left_out link_mode own_copy predicted seconds "
     "source_prefix target_prefix thin writable_shared_files",
     "list": "environments",
     "info": "directories files missing_files name owner owners packages parent parent_prefix parent_state pip_packages "
     "prefix python records system writable",
+    "quota": "directories fail_over reached readings texts unknown",
     "recover": "directory dry_run problems runs trash_removed",
     "config": "files settings",
 }

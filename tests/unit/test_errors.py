@@ -29,6 +29,7 @@ CLASSES = [
 EXAMPLES: dict[str, object] = {
     "str": "a-word-of-its-own",
     "int": 7,
+    "bool": True,
     "int | None": 7,
     "tuple[str, ...]": ("first/path", "second/path"),
 }

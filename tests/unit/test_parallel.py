@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -119,13 +118,29 @@ def test_a_dead_worker_is_an_error(pool: Pool, death: str) -> None:
 
 
 def test_a_worker_killed_while_it_answers_is_an_error(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    def half(answer: object, stream: object, protocol: int) -> None:
-        os.write(stream.fileno(), b"\x80\x05\x95\xff\x00\x00")  # type: ignore[attr-defined]
-        os.kill(os.getpid(), signal.SIGKILL)
+    whole = os.fdopen
 
-    monkeypatch.setattr(pickle, "dump", half)
+    def half(descriptor: int, mode: str) -> object:
+        stream = whole(descriptor, mode)
+        stream.write(parallel._LENGTH.pack(100) + b"half of it")
+        stream.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+        return stream
+
+    monkeypatch.setattr(os, "fdopen", half)
     with pytest.raises(WorkerDied):
         pool.map(range(8), square, MANY)
+
+
+def test_each_hands_over_every_result_once(pool: Pool) -> None:
+    received: dict[int, bytes] = {}
+
+    def receive(number: int, data: bytes) -> None:
+        assert number not in received
+        received[number] = data
+
+    pool.each(range(100), lambda unit, advance: bytes([unit]) * 50_000, MANY, receive)
+    assert received == {number: bytes([number]) * 50_000 for number in range(100)}
 
 
 def test_more_units_than_a_pipes_page_are_refused(pool: Pool) -> None:

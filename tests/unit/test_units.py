@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from userconda.units import format_bytes, format_count, format_seconds, printable
+from userconda.units import format_bytes, format_count, format_seconds, format_span, printable
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,19 @@ def test_a_path_is_fit_for_a_terminal(path: str, text: str) -> None:
     shown = printable(path)
     assert shown == text
     assert shown.encode().decode() == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 min"),
+        (59, "0 min"),
+        (60, "1 min"),
+        (35_220, "9 h 47 min"),
+        (172_799, "47 h 59 min"),
+        (172_800, "2 days"),
+        (541_723, "6 days"),
+    ],
+)
+def test_what_is_left_of_some_days(seconds: int, text: str) -> None:
+    assert format_span(seconds) == text

@@ -31,6 +31,8 @@ COMMANDS = {
     "clone": "make your own variant of an environment; its files are hard links where the kernel allows",
     "list": "every environment you can see: whose, which Python, a clone of what",
     "info": "one environment: packages, sharing, parent, health",
+    "usage": "what you are charged, what links save, what you get back if you remove an environment",
+    "quota": "what your quotas leave: bytes, files, grace; or read a captured output of a quota command",
     "recover": "finish or take back what an interrupted run left",
     "config": "settings, and where each came from",
 }

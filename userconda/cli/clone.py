@@ -14,8 +14,9 @@ from userconda.config import Config, read_config
 from userconda.environments import Resolved, list_environments, resolve
 from userconda.errors import UsageError
 from userconda.journal import StateDirectory
-from userconda.models import CloneRequest, CloneResult, LinkMode, WhenRefused
+from userconda.models import CloneRequest, CloneResult, LinkMode, QuotaAnswer, WhenRefused
 from userconda.prefixes import check_name
+from userconda.report import terminal
 
 EXAMPLE = "ucenv clone py3_powerai_1.7.0 mine"
 
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--require-links", action="store_true", help="fail rather than copy what could not be linked")
     parser.add_argument("-n", "--dry-run", action="store_true", help="tell what it would cost; make nothing")
+    parser.add_argument("--no-fit-check", action="store_true", help="do not refuse what quota or disk have no room for")
     parser.add_argument("-y", "--yes", action="store_true", help="pay for an own copy where links are refused")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing unless it fails")
 
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> CloneResult:
     notes += _name_notes(request)
     if not args.quiet and not args.json:
         for note in notes:
-            report.note(note)
+            terminal.note(note)
     # A snapshot is a million objects without a cycle; looking for cycles among them takes longer than planning.
     gc.disable()
     with report.progress(enabled=not args.quiet and not args.json) as progress:
@@ -99,7 +101,16 @@ def _surroundings(args: argparse.Namespace, config: Config, source: Resolved) ->
         own_copy_share=config["clone.own_copy_share"],
         operations_in_flight=config["operations_in_flight"],
         source_is_base=source.is_base,
+        check_fit=not args.no_fit_check,
+        read_quotas=lambda directory: _read_quotas(directory, config),
     )
+
+
+def _read_quotas(directory: str, config: Config) -> QuotaAnswer:
+    # Its dozen of modules are not loaded where nothing is asked: file by file, over a network, that takes time.
+    from userconda.quota import read_quotas
+
+    return read_quotas(directory, config, one_command=True)
 
 
 def _when_refused(args: argparse.Namespace, config: Config) -> WhenRefused:

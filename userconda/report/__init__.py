@@ -1,4 +1,4 @@
-"""Results -> text or JSON. The only module that prints, and the only one that imports rich.
+"""Results -> text or JSON. The only package that prints, and the only one that imports rich.
 
 Data to stdout, everything else to stderr. Words carry the state; colour is extra, and rich honours NO_COLOR,
 FORCE_COLOR and TERM=dumb.
@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from userconda.report.quota import render_quota
+from userconda.report.terminal import escape, note, print_table, print_text, to_stderr
+from userconda.report.usage import render_usage
 from userconda.units import format_bytes, format_count, format_seconds, printable
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from userconda.cli.config import ConfigResult
     from userconda.cli.info import InfoResult
     from userconda.cli.list import ListResult
@@ -88,9 +88,9 @@ def show_error(command: str, error: UcenvError, *, as_json: bool) -> None:
         answer = _failure(error.code, error.exit_code, error.message, error.hints)
         _print_json(command, None, [], {**answer, "details": _presentable(fields)})
     else:
-        _to_stderr(f"ucenv{' ' + command if command else ''}: {error.message}")
+        to_stderr(f"ucenv{' ' + command if command else ''}: {error.message}")
         for hint in error.hints:
-            _to_stderr(f"  {hint}")
+            to_stderr(f"  {hint}")
 
 
 def show_interrupted(command: str, *, as_json: bool) -> None:
@@ -101,7 +101,7 @@ def show_interrupted(command: str, *, as_json: bool) -> None:
     if as_json:
         _print_json(command, None, [], _failure("interrupted", 130, text, hints))
     else:
-        _to_stderr("\n".join((f"\nucenv {command}: {text}", *(f"  {hint}" for hint in hints))))
+        to_stderr("\n".join((f"\nucenv {command}: {text}", *(f"  {hint}" for hint in hints))))
 
 
 def show_bug(command: str, exc: BaseException, *, as_json: bool) -> None:
@@ -112,11 +112,12 @@ def show_bug(command: str, exc: BaseException, *, as_json: bool) -> None:
     if as_json:
         _print_json(command, None, [], _failure("bug", 3, text, []))
     else:
-        _to_stderr(f"ucenv {command}: {text}")
+        to_stderr(f"ucenv {command}: {text}")
 
 
 def _write_log(exc: BaseException) -> str | None:
     import platform
+    import tempfile
 
     from userconda import __version__
 
@@ -136,36 +137,14 @@ def _write_log(exc: BaseException) -> str | None:
     return path
 
 
-def note(text: str) -> None:
-    _to_stderr(f"note: {text}")
-
-
-def _to_stderr(text: str) -> None:
-    # Nobody may be listening any more; that is no reason for another exit code. And print takes None for stdout.
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError, ValueError):
-            print(_encodable(text, sys.stderr.encoding), file=sys.stderr, flush=True)
-
-
-def _encodable(text: str, encoding: str | None) -> str:
-    """What a terminal's or pipe's encoding lacks is escaped."""
-    encoding = encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def _print_table(table: Table) -> None:
-    """Folded to a terminal's width; whole lines for a pipe, whose reader looks for paths."""
-    from rich.console import Console
-
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
-    with console.capture() as capture:
-        console.print(table)
-    _print("\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n")))
-
-
 # progress and questions -----------------------------------------------------------------------------------------
 
-_PHASES = {"reading": "reading the source", "looking": "looking into its files", "cloning": "cloning"}
+_PHASES = {
+    "reading": "reading the source",
+    "looking": "looking into its files",
+    "cloning": "cloning",
+    "counting": "counting",
+}
 
 
 @contextlib.contextmanager
@@ -225,7 +204,7 @@ def ask_price(prices: Prices) -> bool:
     all_files = prices.files >= 0.95 * prices.all_files
     which = "No file" if all_files else f"{prices.files:,} of the {prices.all_files:,} files"
     verb = "can" if all_files else "cannot"
-    _to_stderr(
+    to_stderr(
         f"{which} of {printable(prices.source_name)} {verb} be hard-linked here: {prices.reason}.\n"
         f"  [c] own copy   {cost}   independent; your next clone of it links to this one\n"
         f"  [a] abort"
@@ -234,51 +213,53 @@ def ask_price(prices: Prices) -> bool:
     sys.stderr.flush()
     answer = sys.stdin.readline()
     if not answer.endswith("\n"):  # Ctrl-D: what is said next would stand behind the question
-        _to_stderr("")
+        to_stderr("")
     return answer.strip().lower() in ("c", "copy", "own-copy", "y", "yes")
 
 
 # text -----------------------------------------------------------------------------------------------------------
 
 
-def _print(text: str) -> None:
-    print(_encodable(text, sys.stdout.encoding))
-
-
 def _render_clone(result: CloneResult) -> None:
     verb = "Would clone" if result.dry_run else "Cloned"
     timing = "" if result.dry_run else f" in {format_seconds(result.seconds)}"
-    _print(f"{verb} {printable(result.source_name)} -> {printable(result.target_name)}{timing}")
+    print_text(f"{verb} {printable(result.source_name)} -> {printable(result.target_name)}{timing}")
     counted = [row for row in _file_rows(result) if row[0]]
     width = max((len(f"{count:,}") for count, *_ in counted), default=0)
     labels = [f"{count:>{width},} {label}" for count, label, *_ in counted]
     widest = max(map(len, labels), default=0)
     for label, (_, _, size, remark) in zip(labels, counted, strict=True):
-        _print(f"  {label:<{widest}}   {size:>7}   {remark}".rstrip())
+        print_text(f"  {label:<{widest}}   {size:>7}   {remark}".rstrip())
     charged, directories = result.charged, result.directories_charged
-    _print(
+    print_text(
         f"  charged to you: {format_bytes(charged.size_bytes)}, {format_count(charged.inodes, 'inode')}"
         f" ({format_bytes(directories.size_bytes)} and {directories.inodes:,} of them are directories)"
     )
+    if result.dry_run and result.fit:
+        fit = result.fit
+        inodes = "" if fit.left_inodes is None else f" and {format_count(fit.left_inodes, 'inode')}"
+        known = "" if fit.quota_known else "; no quota could be read"
+        verb = "may not fit" if fit.doubtful else "fits"
+        print_text(f"  it {verb}: {format_bytes(fit.left_bytes)}{inodes} are left{known}")
     predicted = result.predicted
     if not result.dry_run and abs(predicted.size_bytes - charged.size_bytes) > 0.05 * max(charged.size_bytes, 1):
         why = " (this filesystem's block counts differ, or lag)" if predicted.inodes == charged.inodes else ""
-        _print(f"  predicted: {format_bytes(predicted.size_bytes)}, {format_count(predicted.inodes, 'inode')}{why}")
+        print_text(f"  predicted: {format_bytes(predicted.size_bytes)}, {format_count(predicted.inodes, 'inode')}{why}")
     saved = result.own_copy.size_bytes - charged.size_bytes
     if saved > 0.05 * result.own_copy.size_bytes:
         own = result.own_copy
-        _print(f"  a copy would be charged {format_bytes(own.size_bytes)}, {format_count(own.inodes, 'inode')}")
+        print_text(f"  a copy would be charged {format_bytes(own.size_bytes)}, {format_count(own.inodes, 'inode')}")
     if result.foreign_writable and not result.owned_by_user:
-        _print(
+        print_text(
             f"  careful: you may write {format_count(result.foreign_writable, 'shared file')} in place, which changes "
             "them in the source too"
         )
     elif result.foreign_writable and result.files.hardlinked:
-        _print("  the source is yours: writing a shared file in place changes it in both")
+        print_text("  the source is yours: writing a shared file in place changes it in both")
     for skipped in result.skipped[:10]:
-        _print(f"  left out: {printable(skipped.path)} ({skipped.reason})")
+        print_text(f"  left out: {printable(skipped.path)} ({skipped.reason})")
     if len(result.skipped) > 10:
-        _print(f"  left out: {len(result.skipped) - 10:,} more (--json lists them)")
+        print_text(f"  left out: {len(result.skipped) - 10:,} more (--json lists them)")
 
 
 def _file_rows(result: CloneResult) -> Iterator[tuple[int, str, str, str]]:
@@ -335,71 +316,66 @@ def _render_list(result: ListResult) -> None:
         if e.parent_state:
             parent += f" ({e.parent_state})"
         owner = f"{e.owner} (system)" if e.system else e.owner
-        table.add_row(*map(_escape, (e.name, owner, e.python or "-", str(e.packages), parent, e.prefix)))
+        table.add_row(*map(escape, (e.name, owner, e.python or "-", str(e.packages), parent, e.prefix)))
     if result.environments:
-        _print_table(table)
+        print_table(table)
     if not result.environments:
-        _print("No environments yet: `ucenv clone SOURCE NAME` makes one.")
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(printable(text))
+        print_text("No environments yet: `ucenv clone SOURCE NAME` makes one.")
 
 
 def _render_info(result: InfoResult) -> None:
     e = result.environment
-    _print(f"{printable(e.name)}   {printable(e.prefix)}")
-    _print(f"  owner      {e.owner}{'' if e.writable else ' (you may only read it)'}")
-    _print(f"  Python     {e.python or 'none'}")
-    _print(f"  packages   {len(result.records)} by conda, {len(result.pip)} by pip")
+    print_text(f"{printable(e.name)}   {printable(e.prefix)}")
+    print_text(f"  owner      {e.owner}{'' if e.writable else ' (you may only read it)'}")
+    print_text(f"  Python     {e.python or 'none'}")
+    print_text(f"  packages   {len(result.records)} by conda, {len(result.pip)} by pip")
     if e.parent:
         state = f" -- {e.parent_state}" if e.parent_state else ""
-        _print(f"  clone of   {printable(e.parent)} ({printable(e.parent_prefix or '')}){state}")
-    _print(f"  files      {result.files:,} in {format_count(result.directories, 'directory')}")
+        print_text(f"  clone of   {printable(e.parent)} ({printable(e.parent_prefix or '')}){state}")
+    print_text(f"  files      {result.files:,} in {format_count(result.directories, 'directory')}")
     for owner in result.owners:
-        _print(f"             {owner.files:,} are {owner.name}'s ({format_bytes(owner.size_bytes)})")
+        print_text(f"             {owner.files:,} are {owner.name}'s ({format_bytes(owner.size_bytes)})")
     if result.missing:
-        _print(f"  missing    {format_count(len(result.missing), 'file')} that packages list:")
+        print_text(f"  missing    {format_count(len(result.missing), 'file')} that packages list:")
         for path in result.missing[:5]:
-            _print(f"             {printable(path)}")
+            print_text(f"             {printable(path)}")
         if len(result.missing) > 5:
-            _print(f"             and {len(result.missing) - 5:,} more (--json lists them)")
+            print_text(f"             and {len(result.missing) - 5:,} more (--json lists them)")
     else:
-        _print("  health     every file that its packages list is there")
+        print_text("  health     every file that its packages list is there")
     if result.pip:
-        _print("  pip        " + ", ".join(f"{p.name} {p.version}" for p in result.pip))
+        print_text("  pip        " + ", ".join(f"{p.name} {p.version}" for p in result.pip))
 
 
 def _render_setup(result: SetupResult) -> None:
     made = "would be made" if result.dry_run else "made"
     for path in result.made:
-        _print(f"{made}: {printable(path)}")
+        print_text(f"{made}: {printable(path)}")
     for check in result.checks:
-        _print(f"{'ok' if check.good else 'careful'}: {printable(check.text)}")
+        print_text(f"{'ok' if check.good else 'careful'}: {printable(check.text)}")
     if result.startup is not None:
         _render_startup(result.startup, dry_run=result.dry_run)
     if not result.job_script:  # --undo
         return
-    _print("\nIn a job script, before conda is used:\n")
-    _print('  eval "$(ucenv env bash)"\n\nwhich sets\n')
+    print_text("\nIn a job script, before conda is used:\n")
+    print_text('  eval "$(ucenv env bash)"\n\nwhich sets\n')
     for line in result.job_script:
-        _print(f"  {line}")
+        print_text(f"  {line}")
 
 
 def _render_startup(edit: RcEdit, *, dry_run: bool) -> None:
     """What became of the line in a shell's startup file."""
     if edit.action == "absent":
-        _print(f"{printable(edit.path)} has no line of ours")
+        print_text(f"{printable(edit.path)} has no line of ours")
         return
     would = "would be " if dry_run and edit.action != "present" else ""
     done = {"replaced": "put in the place of an older one", "present": "there already"}.get(edit.action, edit.action)
-    _print(f"{printable(edit.path)}: this line {would or 'was '}{done}\n\n  {printable(edit.line)}\n")
+    print_text(f"{printable(edit.path)}: this line {would or 'was '}{done}\n\n  {printable(edit.line)}\n")
     if edit.now:
         shells = "new login shells" if edit.path.endswith("/.profile") else "new shells"
-        _print(f"{shells} have `ucenv load` and `ucenv unload` by it; one that runs already, and a job script, by\n")
-        _print(f"  {printable(edit.now)}\n\n`ucenv setup --shell --undo` takes the line out.")
+        text = f"{shells} have `ucenv load` and `ucenv unload` by it; one that runs already, and a job script, by\n"
+        print_text(text)
+        print_text(f"  {printable(edit.now)}\n\n`ucenv setup --shell --undo` takes the line out.")
 
 
 def _render_config(result: ConfigResult) -> None:
@@ -415,22 +391,22 @@ def _render_config(result: ConfigResult) -> None:
         else:
             value = "-" if shown.value is None else str(shown.value)
         rest = (shown.origin, shown.variable) if result.show_origin else (shown.meaning,)
-        table.add_row(*map(_escape, (shown.key, value, *rest)))
-    _print_table(table)
+        table.add_row(*map(escape, (shown.key, value, *rest)))
+    print_table(table)
 
 
 def _render_recover(result: RecoverResult) -> None:
     for run in result.runs:
         detail = f" ({run.detail})" if run.detail else ""
         would = "would be " if result.dry_run and run.state == "taken back" else ""
-        _print(f"{printable(run.target)}: {would}{run.state}{detail}")
+        print_text(f"{printable(run.target)}: {would}{run.state}{detail}")
     if result.trash:
         would = "would be " if result.dry_run else ""
-        _print(f"{format_count(result.trash, 'half-made directory')} {would}deleted")
+        print_text(f"{format_count(result.trash, 'half-made directory')} {would}deleted")
     for problem in result.problems:
         note(problem)
     if not result.runs and not result.trash and not result.problems:
-        _print(f"Nothing to recover in {printable(result.directory)}.")
+        print_text(f"Nothing to recover in {printable(result.directory)}.")
 
 
 _RENDERERS: dict[str, Callable[[Any], None]] = {
@@ -440,4 +416,6 @@ _RENDERERS: dict[str, Callable[[Any], None]] = {
     "setup": _render_setup,
     "config": _render_config,
     "recover": _render_recover,
+    "quota": render_quota,
+    "usage": render_usage,
 }
