@@ -119,7 +119,7 @@ def saves_and_prepends(saved: str) -> Script:
     """As the scripts in the transcripts do, which take an empty LD_LIBRARY_PATH for an unset one."""
     return Script(
         f'export {saved}="${{LD_LIBRARY_PATH-}}"\n',
-        f'if ( $?LD_LIBRARY_PATH ) then\n  setenv {saved} "$LD_LIBRARY_PATH"\nelse\n  setenv {saved} ""\nendif\n',
+        f'if ( $?LD_LIBRARY_PATH ) then\n  setenv {saved} ${{LD_LIBRARY_PATH:q}}\nelse\n  setenv {saved} ""\nendif\n',
         f'set -gx {saved} "$LD_LIBRARY_PATH"\n',
     ) + prepends("LD_LIBRARY_PATH", "$CONDA_PREFIX/lib")
 
@@ -128,7 +128,7 @@ def restores(saved: str) -> Script:
     put_back, drop = 'LD_LIBRARY_PATH "$' + saved + '"', "LD_LIBRARY_PATH"
     return Script(
         f'if [ -n "${saved}" ]; then export LD_LIBRARY_PATH="${saved}"; else unset {drop}; fi\n',
-        f'if ( "${saved}" != "" ) then\n  setenv {put_back}\nelse\n  unsetenv {drop}\nendif\n',
+        f"if ( x${{{saved}:q}} != x ) then\n  setenv LD_LIBRARY_PATH ${{{saved}:q}}\nelse\n  unsetenv {drop}\nendif\n",
         f'if test -n "${saved}"; set -gx {put_back}; else; set -e {drop}; end\n',
     ) + unsets(saved)
 

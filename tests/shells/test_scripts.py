@@ -68,7 +68,8 @@ def test_scripts_that_hand_the_work_on(shell: Dialect, own_site: Site) -> None:
         "java",
         activate=Script(
             'export JAVA_HOME_CONDA_BACKUP="${JAVA_HOME:-}"\n',
-            'setenv JAVA_HOME_CONDA_BACKUP\nif ( $?JAVA_HOME ) then\nsetenv JAVA_HOME_CONDA_BACKUP "$JAVA_HOME"\nendif\n',
+            "setenv JAVA_HOME_CONDA_BACKUP\n"
+            'if ( $?JAVA_HOME ) then\n  setenv JAVA_HOME_CONDA_BACKUP "$JAVA_HOME"\nendif\n',
             'set -gx JAVA_HOME_CONDA_BACKUP "$JAVA_HOME"\n',
         )
         + exports("JAVA_HOME", "$CONDA_PREFIX/lib/jvm"),
