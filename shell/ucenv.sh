@@ -152,8 +152,18 @@ __ucenv_exported() { \command :; }
 __ucenv_exports() { __ucenv_names=$__ucenv_known; }
 __ucenv_names_from() { __ucenv_names=; }
 __ucenv_fixed() { \command return 1; }
-# Noted values stand in variables __ucenv_was_<NAME>; bash, whose listing slows down with each, has an array.
+# Noted values stand in variables __ucenv_was_<NAME>; bash, whose listing slows down with each, has an array. The two loops
+# are for hundreds of names, all valid: one eval for each, no function.
 __ucenv_slots() { __ucenv_open=__ucenv_was_ __ucenv_close=; }
+__ucenv_copy() {
+    for __ucenv_n in $1; do \command eval "__ucenv_was_$__ucenv_n=\${$__ucenv_n+=}\${$__ucenv_n-}"; done
+}
+__ucenv_compare() {
+    for __ucenv_n in $1; do
+        \command eval "case \${$__ucenv_n+=}\${$__ucenv_n-} in \"\${__ucenv_was_$__ucenv_n-}\") ;;
+            *) __ucenv_changed=\"\$__ucenv_changed $__ucenv_n\" ;; esac"
+    done
+}
 case ${BASH_VERSION:+bash}${ZSH_VERSION:+zsh}${KSH_VERSION:+ksh} in
 bash*)
     case $BASH_VERSION in
@@ -178,6 +188,15 @@ bash*)
         __ucenv_slots() {
             \command declare -gA __ucenv_was
             __ucenv_open="__ucenv_was[" __ucenv_close="]"
+        }
+        __ucenv_copy() { for __ucenv_n in $1; do __ucenv_was[$__ucenv_n]=${!__ucenv_n+=}${!__ucenv_n-}; done; }
+        __ucenv_compare() {
+            for __ucenv_n in $1; do
+                case ${!__ucenv_n+=}${!__ucenv_n-} in
+                "${__ucenv_was[$__ucenv_n]-}") ;;
+                *) __ucenv_changed+=" $__ucenv_n" ;;
+                esac
+            done
         }'
         ;;
     esac
@@ -669,7 +688,7 @@ __ucenv_names_in_file() {
         __ucenv_v=${__ucenv_v#*=}
         __ucenv_r=${__ucenv_r%[:+]}
         __ucenv_r=${__ucenv_r##*[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_]}
-        case " $__ucenv_known " in *" $__ucenv_r "*) ;; *) __ucenv_known="$__ucenv_known $__ucenv_r" ;; esac
+        __ucenv_is_name "$__ucenv_r" && __ucenv_known="$__ucenv_known $__ucenv_r"
     done
     while \command :; do
         case $__ucenv_text in '') \command break ;; esac
@@ -829,7 +848,7 @@ __ucenv_character() {
 }
 
 # Note the exported variables (where the shell cannot list them those in __ucenv_known) and $@, for __ucenv_settle.
-# Without scripts to come only $@ can change. There may be hundreds: no text is built from them, no function called.
+# Without scripts to come only $@ can change.
 __ucenv_note() {
     __ucenv_names=
     case $__ucenv_scripts in 1) __ucenv_exports ;; esac
@@ -839,14 +858,11 @@ __ucenv_note() {
 
 # Note again, after the undoing of a record, and $@ in addition.
 __ucenv_note_also() {
-    __ucenv_noted="$* $__ucenv_noted"
     __ucenv_slots
-    for __ucenv_n in $__ucenv_noted; do
-        case $__ucenv_n in *[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_]*) \command continue ;; esac
-        \command eval "$__ucenv_open$__ucenv_n$__ucenv_close=\${$__ucenv_n+=}\${$__ucenv_n-}"
-    done
+    __ucenv_copy "$__ucenv_noted"
     for __ucenv_n; do
         __ucenv_is_watched "$__ucenv_n" || \command continue
+        __ucenv_noted="$__ucenv_noted $__ucenv_n"
         __ucenv_state "$__ucenv_n"
         __ucenv_assign "$__ucenv_open$__ucenv_n$__ucenv_close" "${__ucenv_r#-}"
     done
@@ -874,11 +890,7 @@ __ucenv_settle() {
     1:*) __ucenv_exports ;;
     esac
     __ucenv_changed=
-    for __ucenv_n in $__ucenv_noted $__ucenv_names; do
-        case $__ucenv_n in *[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_]*) \command continue ;; esac
-        \command eval "case \${$__ucenv_n+=}\${$__ucenv_n-} in \"\${$__ucenv_open$__ucenv_n$__ucenv_close-}\") ;;
-            *) __ucenv_changed=\"\$__ucenv_changed $__ucenv_n\" ;; esac"
-    done
+    __ucenv_compare "$__ucenv_noted $__ucenv_names"
     for __ucenv_n in $__ucenv_changed; do
         __ucenv_is_watched "$__ucenv_n" || \command continue
         \command eval "__ucenv_before=\${$__ucenv_open$__ucenv_n$__ucenv_close:--}"
