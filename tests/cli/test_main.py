@@ -26,6 +26,7 @@ GOOD = {
     "clone": ["clone", "py3_powerai_1.7.0", "mine"],
     "list": ["list"],
     "info": ["info", "py3_powerai_1.7.0"],
+    "usage": ["usage"],
     "quota": ["quota"],
     "recover": ["recover"],
     "config": ["config"],
@@ -37,6 +38,7 @@ BAD = {
     "clone": ["clone", "nothing", "mine"],
     "list": ["list", "--nonsense"],
     "info": ["info", "nothing"],
+    "usage": ["usage", "nothing"],
     "quota": ["quota", "/nowhere/at/all"],
     "recover": ["recover", "/nowhere/at/all"],
     "config": ["config", "--nonsense"],
@@ -125,6 +127,8 @@ RESULT_KEYS = {
     "list": "environments",
     "info": "directories files missing_files name owner owners packages parent parent_prefix parent_state pip_packages "
     "prefix python records system writable",
+    "usage": "at_least charged_by environments not_entered package_caches quota quota_unknown root selected total "
+    "unreadable user vanished",
     "quota": "directories fail_over reached readings texts unknown",
     "recover": "directory dry_run problems runs trash_removed",
     "config": "files settings",
