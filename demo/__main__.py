@@ -2,8 +2,11 @@
 
 import argparse
 import contextlib
+import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +24,7 @@ from demo.stage import (
     Shell,
     StepFailed,
     charge_of,
+    charged_inodes,
     expect,
     fingerprint,
     full_charge,
@@ -43,10 +47,13 @@ class Scene:
         made: the system conda was made for this; otherwise it is somebody's, and only read.
         two: the researcher is not the owner of the system conda.
         sysctl: fs.protected_hardlinks may be set.
+        hook: the file that a shell sources.
     """
 
     shell: Shell
     researcher: Person
+    home: Path
+    hook: Path
     space: Path
     source: str
     source_prefix: Path
@@ -150,7 +157,19 @@ def set_stage(directory: Path, theirs: Path | None, admin: Person, researcher: P
     sysctl = may_set()
     if two and not sysctl:
         print("fs.protected_hardlinks cannot be set here (a container): what it is now is all that can be shown.")
-    return Scene(shell, researcher, scratch / "conda_local", source, source_prefix, theirs is None, two, two and sysctl)
+    hook = install_hook(root if theirs is None else directory / "tool")
+    return Scene(
+        shell,
+        researcher,
+        home,
+        hook,
+        scratch / "conda_local",
+        source,
+        source_prefix,
+        theirs is None,
+        two,
+        two and sysctl,
+    )
 
 
 def make_conda(root: Path, directory: Path) -> None:
@@ -173,6 +192,15 @@ def make_conda(root: Path, directory: Path) -> None:
     os.environ.pop("PYTHONPATH", None)
     prefix = root / "envs" / SYSTEM_ENVIRONMENT
     print(f"{prefix}: {full_charge(prefix)}, made in {time.monotonic() - started:.0f} s.")
+
+
+def install_hook(prefix: Path) -> Path:
+    """Where the wheel puts it."""
+    hook = prefix / "etc/profile.d/ucenv.sh"
+    hook.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(CHECKOUT / "shell/ucenv.sh", hook)
+    hook.chmod(0o644)
+    return hook
 
 
 def smallest_environment(root: Path) -> tuple[str, Path]:
@@ -217,6 +245,8 @@ def tell(scene: Scene) -> None:
     listed = shell.show("All there is now.", "ucenv list")
     for name in ("mine", *copies):
         expect(re.search(rf"^{name}\b.*\b{re.escape(source)}\b", listed, re.M), f"{name} is listed as a clone")
+    usage(scene, "mine", *copies)
+    job(scene, "mine")
 
     print("\nIn sum, as the filesystem counts it")
     links_were_allowed = cheap.size_bytes < whole.size_bytes / 2
@@ -282,6 +312,42 @@ def as_it_is(scene: Scene) -> dict[str, Charge]:
 def forced(scene: Scene) -> dict[str, Charge]:
     copy = clone(scene, "What an independent copy costs.", "second", options="--link-mode copy ")
     return {"second": copy}
+
+
+def usage(scene: Scene, *names: str) -> None:
+    """What is charged, as ucenv and as the filesystem count it."""
+    shell = scene.shell
+    shell.show("What you are charged, what links save, what a removal would free.", "ucenv usage")
+    said = json.loads(shell.run("ucenv usage --json").stdout)["result"]
+    expect({row["name"] for row in said["environments"]} == set(names), "`ucenv usage` has your environments")
+    inodes: set[tuple[int, int]] = set()
+    for row in said["environments"]:
+        charge = charge_of(scene.prefix(row["name"]), scene.researcher)
+        claim = f"`ucenv usage` says what the filesystem says of {row['name']}: {charge}"
+        expect((row["charged_bytes"], row["charged_inodes"]) == (charge.size_bytes, charge.inodes), claim)
+        inodes |= charged_inodes(scene.prefix(row["name"]), scene.researcher)
+    expect(said["total"]["charged_inodes"] >= len(inodes), "the total has each inode of the environments")
+
+
+JOB = """env -0 | sort -z >"$HOME/before"
+. {hook}
+ucenv load {name}
+echo "$CONDA_DEFAULT_ENV: $(command -v python)"
+ucenv unload
+env -0 | sort -z >"$HOME/after"
+cmp "$HOME/before" "$HOME/after" && echo "as it was, byte for byte"
+"""
+
+
+def job(scene: Scene, name: str) -> None:
+    """A shell that loads, works and unloads, and is as it was."""
+    script = scene.home / "job.sh"
+    script.write_text(JOB.format(hook=shlex.quote(str(scene.hook)), name=name))
+    script.chmod(0o755)
+    scene.shell.show("In a job script.", "cat job.sh")
+    answer = scene.shell.show("Loaded, used, unloaded.", "bash job.sh")
+    expect(f"{name}: {scene.prefix(name)}/bin/python" in answer, "its Python is the first on PATH")
+    expect("as it was, byte for byte" in answer, "the shell's environment is what it was before the load")
 
 
 def show_it_works(scene: Scene, name: str, *, briefly: bool = False) -> None:

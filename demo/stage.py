@@ -203,7 +203,7 @@ def ucenv_for(person: Person, directory: Path) -> list[str] | None:
 def _starts(ucenv: Sequence[str], person: Person) -> bool:
     # All that it imports: a directory that is closed may hold one dependency only.
     command = [*ucenv, "config"]
-    environment = {"PATH": "/usr/bin:/bin", "HOME": "/", "SCRATCH": "/"}
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "SCRATCH": "/"}
     try:
         done = subprocess.run(command, env=environment, cwd="/", capture_output=True, check=False, **identity(person))
     except OSError:
@@ -253,6 +253,11 @@ def charge_of(prefix: Path, person: Person, *but_not: Path) -> Charge:
         if status.st_uid == person.uid and inode not in before
     }
     return Charge(sum(status.st_blocks * 512 for status in charged.values()), len(charged))
+
+
+def charged_inodes(prefix: Path, person: Person) -> set[tuple[int, int]]:
+    """Device and number of each inode of the person's in `prefix`."""
+    return {inode for inode, status in _inodes(prefix).items() if status.st_uid == person.uid}
 
 
 def full_charge(prefix: Path) -> Charge:

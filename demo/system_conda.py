@@ -108,6 +108,7 @@ def make_system_conda(root: Path, wheels: Path | None, *, small: bool = False) -
         extra = [package_from_wheel(_find_wheel(wheels, requirement)) for requirement in WHEELS]
     archives = {package.name: write_package(package, conda.channel) for package in [python, *odd, *extra]}
     install_packages([archives[name] for name in ["python", *base]], conda.prefix("base"), conda.pkgs)
+    add_stand_in(root / "bin/conda")
     prefix = conda.prefix()
     install_packages(list(archives.values()), prefix, conda.pkgs, requested=[f"python={PYTHON[6:]}"])
     if wheels is not None and not small:
@@ -117,6 +118,15 @@ def make_system_conda(root: Path, wheels: Path | None, *, small: bool = False) -
         add_pip_files(prefix)
     add_untracked_files(prefix)
     return conda
+
+
+def add_stand_in(program: Path) -> None:
+    """PyPI has no conda. What looks for one in a root, as a shell hook does, finds this."""
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(
+        '#!/bin/sh\necho "conda: this root was made by py-rattler and has no conda of its own" >&2\nexit 1\n'
+    )
+    program.chmod(0o755)
 
 
 # ------------------------------------------------------------------------------------------------------ install
