@@ -119,7 +119,7 @@ def test_the_envelope_of_failure(prompt: Cluster, command: str) -> None:
 
 
 RESULT_KEYS = {
-    "setup": "checks dry_run job_script made root startup",
+    "setup": "checks dry_run hook job_script made root startup",
     "env": "variables",
     "hook": "conda_root path shell source",
     "clone": "bytes directories dry_run fallbacks files fit inodes left_out link_mode own_copy predicted seconds "

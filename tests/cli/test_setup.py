@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,9 @@ def test_a_dry_run_makes_nothing(ucenv: Cluster) -> None:
 
 def test_the_lines_for_a_job_script(ucenv: Cluster) -> None:
     out = ucenv("setup").out
+    hook = re.search(r"^  (.*/ucenv\.\w+'?)\n  ucenv load ENVIRONMENT$", out, re.MULTILINE)
+    assert hook is not None
+    assert Path(shlex.split(hook[1])[-1]).is_file()
     assert '  eval "$(ucenv env bash)"\n' in out
     assert f"  export CONDA_ENVS_PATH='{ucenv.root}/envs:{ucenv.site.conda.envs}'\n" in out
     assert f"  export CONDA_PKGS_DIRS='{ucenv.root}/pkgs,{ucenv.site.conda.pkgs}'\n" in out

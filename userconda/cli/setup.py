@@ -12,9 +12,9 @@ from typing import Any
 from userconda import fsops, probe, rcfile
 from userconda.cli.env import settings
 from userconda.config import Config, home_directory, read_config
-from userconda.errors import SpaceNotWritable, UcenvError, UsageError
+from userconda.errors import HookMissing, SpaceNotWritable, UcenvError, UnsupportedShell, UsageError
 from userconda.models import FileClass
-from userconda.shells import POSIX, assignment, detect_shell
+from userconda.shells import POSIX, assignment, detect_shell, find_hook, root_for_hook, source_command
 
 EXAMPLE = "ucenv setup"
 
@@ -39,6 +39,7 @@ class SetupResult:
     job_script: tuple[str, ...]
     dry_run: bool
     startup: rcfile.RcEdit | None = None
+    hook: str | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -52,6 +53,7 @@ class SetupResult:
             "job_script": list(self.job_script),
             "dry_run": self.dry_run,
             "startup": self.startup.to_json() if self.startup else None,
+            "hook": self.hook,
         }
 
 
@@ -94,7 +96,16 @@ def run(args: argparse.Namespace) -> SetupResult:
     startup = None
     if args.shell is not None:
         startup = rcfile.edit(shell, config.environment, home, config.conda_root, dry_run=args.dry_run)
-    return SetupResult(root, tuple(made), tuple(checks), tuple(lines), args.dry_run, startup)
+    return SetupResult(root, tuple(made), tuple(checks), tuple(lines), args.dry_run, startup, _hook(shell, config))
+
+
+def _hook(shell: str, config: Config) -> str | None:
+    """The line that gives a script of this shell `ucenv load`."""
+    try:
+        path = find_hook(shell, config.conda_root)
+    except (HookMissing, UnsupportedShell):
+        return None
+    return source_command(shell, path, root_for_hook(shell, path, config.conda_root))
 
 
 def _place(config: Config, root: str, origin: str) -> Check:

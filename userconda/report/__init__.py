@@ -358,6 +358,8 @@ def _render_setup(result: SetupResult) -> None:
     if not result.job_script:  # --undo
         return
     print_text("\nIn a job script, before conda is used:\n")
+    if result.hook:
+        print_text(f"  {printable(result.hook)}\n  ucenv load ENVIRONMENT\n\nor, without the shell's functions,\n")
     print_text('  eval "$(ucenv env bash)"\n\nwhich sets\n')
     for line in result.job_script:
         print_text(f"  {line}")
