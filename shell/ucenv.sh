@@ -815,7 +815,7 @@ __ucenv_json_code() {
     esac
 }
 
-# Append character number $1 in UTF-8, whatever the locale. dash has no $'...': there printable ASCII only.
+# Append character number $1 in UTF-8, whatever the locale. dash has no $'...': there ASCII without control characters but tab and newline.
 __ucenv_character() {
     if \command test "$1" -lt 128; then
         \command set -- "$1"
@@ -833,6 +833,11 @@ __ucenv_character() {
     \command eval "__ucenv_c=\$'$__ucenv_c'"
     case $1:$__ucenv_c in
     0:*) __ucenv_failed=1 ;;
+    9:*) __ucenv_c='	' ;;
+    10:*)
+        __ucenv_c='
+'
+        ;;
     3[23456789]:\$\\* | [456789]?:\$\\* | 1[01]?:\$\\* | 12[0123456]:\$\\*)
         __ucenv_c=' !"#$%&'\''()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefghijklmnopqrstuvwxyz{|}~'
         __ucenv_r=32
