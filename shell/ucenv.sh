@@ -152,6 +152,7 @@ __ucenv_exported() { \command :; }
 __ucenv_exports() { __ucenv_names=$__ucenv_known; }
 __ucenv_names_from() { __ucenv_names=; }
 __ucenv_fixed() { \command return 1; }
+__ucenv_has_alias() { \command alias "$1" >/dev/null 2>&1; }
 # Noted values stand in variables __ucenv_was_<NAME>; bash, whose listing slows down with each, has an array. The two loops
 # are for hundreds of names, all valid: one eval for each, no function.
 __ucenv_slots() { __ucenv_open=__ucenv_was_ __ucenv_close=; }
@@ -256,7 +257,13 @@ ksh*)
         \command set -- $__ucenv_names
         __ucenv_listed=" $* "
     }
-    __ucenv_names_from() { __ucenv_exports; }'
+    __ucenv_names_from() { __ucenv_exports; }
+    # ksh93 opens a dozen catalogs to say that there is no such alias
+    __ucenv_has_alias() {
+        case "
+${ \command alias; }" in *"
+$1="*) ;; *) \command return 1 ;; esac
+    }'
     ;;
 esac
 
@@ -633,7 +640,7 @@ __ucenv_read() {
 __ucenv_source() {
     case ${__ucenv_user_exit-} in '')
         __ucenv_user_exit=no
-        if \command alias exit >/dev/null 2>&1; then __ucenv_user_exit=yes; fi
+        if __ucenv_has_alias exit; then __ucenv_user_exit=yes; fi
         ;;
     esac
     case $__ucenv_user_exit in
@@ -1506,9 +1513,9 @@ __ucenv_define_conda() {
 # Is `conda` a function or an alias? ksh93 looks into every directory of PATH whenever PATH is set, so it is asked otherwise.
 __ucenv_has_conda() {
     case ${KSH_VERSION+ksh} in
-    ksh) \command alias conda || \command typeset -f conda ;;
-    *) PATH=/dev/null \command -v conda ;;
-    esac >/dev/null 2>&1
+    ksh) __ucenv_has_alias conda || \command typeset -f conda >/dev/null 2>&1 ;;
+    *) PATH=/dev/null \command -v conda >/dev/null 2>&1 ;;
+    esac
 }
 __ucenv_undefine_conda() {
     \command unset -f conda __conda_exe __conda_hashr __conda_activate __conda_reactivate || \command :
@@ -1603,7 +1610,7 @@ __ucenv_unload_inherited() {
     done
     \command unset -v CONDA_EXE CONDA_PYTHON_EXE CONDA_SHLVL CONDA_PREFIX CONDA_DEFAULT_ENV CONDA_PROMPT_MODIFIER _CE_M _CE_CONDA \
         _CONDA_EXE _CONDA_ROOT
-    \command alias conda >/dev/null 2>&1 || __ucenv_undefine_conda
+    __ucenv_has_alias conda || __ucenv_undefine_conda
 }
 
 # Variable $1 goes if every entry of it is under conda root $2 or the user's space.
