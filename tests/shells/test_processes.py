@@ -35,7 +35,8 @@ CALLS = {
     "load of nothing": ucenv("load", "nowhere"),
 }
 STARTS = re.compile(r"\b(?:fork|vfork|clone3?|execve(?:at)?)\((.*)")
-OPENS = re.compile(r"\b(?:open|openat|openat2|creat)\(")
+#: ksh93 itself looks for a `.paths` in every directory of PATH after each assignment to it.
+OPENS = re.compile(r"\b(?:open|openat|openat2|creat)\((?!.*/\.paths\")")
 MARK = re.compile(r'"/ucenv-mark/([^"]*)"')
 
 
