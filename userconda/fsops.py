@@ -57,7 +57,11 @@ NO_REAL_LINK: Final = errno.EOPNOTSUPP
 #: Directories in which links are tried: this, host, pid and something random, with dots between.
 PROBE_PREFIX: Final = ".ucenv-probe."
 
-_FICLONE: Final = 0x40049409
+#: _IOW(0x94, 9, int) of linux/fs.h; "write" is another bit on these machines.
+_WRITE_BITS: Final = (
+    0x80000000 if platform.machine().startswith(("ppc", "powerpc", "mips", "sparc", "alpha")) else 0x40000000
+)
+_FICLONE: Final = _WRITE_BITS | 4 << 16 | 0x94 << 8 | 9
 _CHUNK_BYTES: Final = 1 << 20
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
