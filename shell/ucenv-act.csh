@@ -59,128 +59,6 @@ __ucenv_usage:
 s\et __ucenv_status = 2
 goto __ucenv_say
 
-# The lines of a script -> __ucenv_names, those that it sets or unsets.
-__ucenv_room_script:
-s\et __ucenv_read = 0
-while ($__ucenv_read < $__ucenv_size)
-  s\et __ucenv_text = "$<"
-  # Characters are counted against bytes: at worst a few empty lines are read past the end.
-  @ __ucenv_read += $%__ucenv_text + 1
-  if (x$__ucenv_text:q !~ x*setenv*) continue
-  __ucenv_encode
-  # blanks, tabs, ( ) ' " ` end a word, and ; & | a command
-  s\et __ucenv_text = "$__ucenv_text:as/%s/ /:as/%t/ /:as/%l/ /:as/%r/ /:as/%i/ /:as/%u/ /:as/%g/ /:as/%z/ %z /:as/%y/ %z /:as/%v/ %z /"
-  s\et __ucenv_verb = ""
-  foreach __ucenv_word ($__ucenv_text)
-    if ($__ucenv_word == setenv || $__ucenv_word == unsetenv) then
-      s\et __ucenv_verb = $__ucenv_word
-    else if ($__ucenv_word == %z) then
-      s\et __ucenv_verb = ""
-    else if ($__ucenv_verb != "") then
-      if ($__ucenv_word =~ [$__ucenv_letters]* && $__ucenv_word !~ *[^$__ucenv_letters$__ucenv_digits]* && "$__ucenv_unwatched" !~ "* $__ucenv_word *") set __ucenv_names = ( $__ucenv_names $__ucenv_word )
-      if ($__ucenv_verb == setenv) s\et __ucenv_verb = ""
-    endif
-  end
-end
-e\xit 0
-
-# The JSON of conda-meta/state or of a file in env_vars.d -> __ucenv_state_names, and __ucenv_state_values as JSON writes
-# them, encoded.  Inside a string \\ becomes %K and \" becomes %U; then every other part between two " is a string.
-__ucenv_room_state:
-s\et __ucenv_read = 0
-s\et __ucenv_json = ""
-while ($__ucenv_read < $__ucenv_size)
-  s\et __ucenv_text = "$<"
-  @ __ucenv_read += $%__ucenv_text + 1
-  __ucenv_encode
-  s\et __ucenv_json = "$__ucenv_json$__ucenv_text"
-end
-s\et __ucenv_json = "x$__ucenv_json:as/%k%k/%K/:as/%k%u/%U/:as/%u/ x/"
-s\et __ucenv_is_string = 1
-s\et __ucenv_string = ""
-s\et __ucenv_name = ""
-s\et __ucenv_value = ""
-s\et __ucenv_depth = 0
-# The depth of the object that holds the variables: the outermost (env_vars.d), or the one called env_vars.
-s\et __ucenv_vars_depth = $__ucenv_flat
-foreach __ucenv_word ($__ucenv_json)
-  @ __ucenv_is_string = ! $__ucenv_is_string
-  s\et __ucenv_word = "$__ucenv_word:s/x//"
-  if ($__ucenv_is_string) then
-    s\et __ucenv_string = "$__ucenv_word"
-    continue
-  endif
-  # A string before a colon is a key; one after nothing but a colon was the value of the key before.
-  if ("$__ucenv_name" != "" && ("$__ucenv_word" =~ *%C* || "$__ucenv_word" =~ *%c*)) then
-    if (1) set __ucenv_state_names = ( $__ucenv_state_names $__ucenv_name )
-    if (1) set __ucenv_state_values = ( $__ucenv_state_values "x$__ucenv_string" )
-  endif
-  s\et __ucenv_name = ""
-  if ("$__ucenv_word" =~ *:* && $__ucenv_depth == $__ucenv_vars_depth && $__ucenv_depth) then
-    # Blanks, and a carriage return that cannot be named here, may stand around the colon.
-    s\et __ucenv_text = "$__ucenv_word:as/%s//:as/%t//:s/://"
-    if ("$__ucenv_text" !~ *[%$__ucenv_letters$__ucenv_digits+.-]* && "$__ucenv_string" =~ [$__ucenv_letters]* && "$__ucenv_string" !~ *[^$__ucenv_letters$__ucenv_digits]*) then
-      s\et __ucenv_name = "$__ucenv_string"
-      if ("$__ucenv_unwatched PATH PS1 IFS " =~ "* $__ucenv_name *" || $__ucenv_name =~ __UCENV*) s\et __ucenv_name = ""
-    endif
-  endif
-  while ("$__ucenv_word" =~ *%[oc]*)
-    # Whichever comes first; closing the object with the variables ends it all.
-    s\et __ucenv_text = "x$__ucenv_word:s/%o/ x/"
-    if (1) set __ucenv_words = ( $__ucenv_text )
-    if ("$__ucenv_word" =~ *%o* && "$__ucenv_words[1]" !~ *%c*) then
-      @ __ucenv_depth ++
-      s\et __ucenv_word = "$__ucenv_word:s/%o//"
-      if (! $__ucenv_flat && $__ucenv_depth == 2 && "$__ucenv_string" == env_vars) s\et __ucenv_vars_depth = 2
-    else
-      if ($__ucenv_depth == $__ucenv_vars_depth && $__ucenv_depth) e\xit 0
-      @ __ucenv_depth --
-      s\et __ucenv_word = "$__ucenv_word:s/%c//"
-    endif
-  end
-end
-e\xit 0
-
-# The place of this file -> $__ucenv_where, and the user's alias conda -> $__ucenv_text.  The input is an unlinked file of
-# the shell's own (<<), which a builtin writes by its name in /proc.
-__ucenv_room_where:
-f\iletest -L $__ucenv_self >! /proc/self/fd/0
-alias conda >>! /proc/self/fd/0
-s\et __ucenv_where = "$<"
-s\et __ucenv_text = "$<"
-e\xit 0
-
-# Whether the copy of $__ucenv_state in variable $argv[3] would be too long: NAME=value and a NUL of 131,072 bytes or more
-# let no command start any more.  tcsh counts characters; the bytes are those of a file, where it can have one.
-__ucenv_room_measure:
-@ __ucenv_bytes = $%__ucenv_state * 4
-if (x$__ucenv_self:q =~ x/proc/*) then
-  s\ource $__ucenv_self __ucenv_room bytes << x
-x
-endif
-s\et __ucenv_text = $argv[3]
-@ __ucenv_bytes += $%__ucenv_text + 2
-if ($__ucenv_bytes >= 131072) s\et __ucenv_long = 1
-e\xit 0
-__ucenv_room_bytes:
-g\lob $__ucenv_state:q >! /proc/self/fd/0
-@ __ucenv_bytes = -Z /proc/self/fd/0
-e\xit 0
-
-# A shell variable of the name $argv[3] hides the environment's: that one's state -> $__ucenv_state.
-__ucenv_room_hidden:
-s\et __ucenv_state = -
-if ("$__ucenv_unwatched" =~ "* $argv[3] *") e\xit 0
-alias __ucenv_here 'if (1) set __ucenv_saved = ( $'$argv[3]':q ); u\nset '$argv[3]'; s\et __ucenv_there = $?'$argv[3]
-__ucenv_here
-alias __ucenv_here 's\et __ucenv_state = =$'$argv[3]':q'
-if ($__ucenv_there) then
-  __ucenv_here
-endif
-alias __ucenv_here 'if (1) set '$argv[3]' = ( $__ucenv_saved:q )'
-__ucenv_here
-e\xit 0
-
 # 1 what is ours ---------------------------------------------------------------------------------------
 
 # The records, exported, so that a child of any shell can undo them; they exist between load and unload only:
@@ -237,10 +115,7 @@ s\et __ucenv_digits = 0123456789
 # Not a script's to set, or a shell variable of tcsh's that would hide the environment's for ever.
 s\et __ucenv_unwatched = " _ PWD OLDPWD SHLVL argv command cwd echo euid gid group histchars history home host loginsh noglob owd path prompt prompt2 prompt3 shell shlvl status term tcsh tty uid user version verbose "
 if (1) set __ucenv_owned = ( CONDA_EXE CONDA_PYTHON_EXE CONDA_SHLVL CONDA_PREFIX CONDA_DEFAULT_ENV CONDA_PROMPT_MODIFIER _CE_M _CE_CONDA _CONDA_EXE _CONDA_ROOT )
-foreach __ucenv_name (messages kept lost lists scripts scripts_down scripts_up state_names state_values undecoded)
-  alias __ucenv_do 'if (1) set __ucenv_'$__ucenv_name' = ()'
-  __ucenv_do
-end
+if (1) set __ucenv_messages = () __ucenv_kept = () __ucenv_lost = () __ucenv_lists = () __ucenv_state_names = () __ucenv_undecoded = ()
 s\et __ucenv_status = 0
 s\et __ucenv_broken = ""
 s\et __ucenv_failed = ""
@@ -251,6 +126,64 @@ foreach __ucenv_i (5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 
   if (-L /proc/self/fd/$__ucenv_i =~ */ucenv-act.csh) s\et __ucenv_self = /proc/self/fd/$__ucenv_i
   if ($%__ucenv_self) break
 end
+
+# Words of our own: aliases, each one line of commands.
+
+# $__ucenv_text without any character that tcsh, a pattern or a list could take for its own; and back.
+alias __ucenv_encode 's\et __ucenv_text = $__ucenv_text:as/%/%p/:as/ /%s/:as/	/%t/:as/\
+/%n/:as/(/%l/:as/)/%r/:as/*/%a/:as/?/%q/:as/[/%b/:as/]/%e/:as/{/%o/:as/}/%c/:as/^/%h/:as/~/%w/:as/\\/%k/:as/'\''/%i/:as/"/%u/:as/`/%g/:as/$/%d/:as/\!/%x/:as/#/%m/:as/&/%y/:as/;/%z/:as/|/%v/:as/</%j/:as/>/%f/:as/,/%C/:q'
+alias __ucenv_decode 's\et __ucenv_text = $__ucenv_text:as/%C/,/:as/%f/>/:as/%j/</:as/%v/|/:as/%z/;/:as/%y/&/:as/%m/#/:as/%x/\!/:as/%d/$/:as/%g/`/:as/%u/"/:as/%i/'\''/:as/%k/\\/:as/%w/~/:as/%h/^/:as/%c/}/:as/%o/{/:as/%e/]/:as/%b/[/:as/%q/?/:as/%a/*/:as/%r/)/:as/%l/(/:as/%n/\
+/:as/%t/	/:as/%s/ /:as/%p/%/:q'
+
+# A list is its encoded entries between blanks, each with an x before it: " x/usr/bin x x/bin ".  So an empty entry is a
+# word, and every entry is compared whole.  From the state of a variable ($__ucenv_comma: entries end at commas); and back.
+s\et __ucenv_comma = 0
+alias __ucenv_split \
+  's\et __ucenv_text = $__ucenv_state:s/=//:q; __ucenv_encode;' \
+  'if ($__ucenv_comma) set __ucenv_text = $__ucenv_text:as/:/%A/:as/%C/:/;' \
+  's\et __ucenv_list = " x$__ucenv_text:as/:/ x/ ";' \
+  'if (x$__ucenv_state:q == x-) set __ucenv_list = " "'
+alias __ucenv_join \
+  's\et __ucenv_text = "$__ucenv_list:as/ x/:/:s/://:as/ //";' \
+  'if ($__ucenv_comma) set __ucenv_text = $__ucenv_text:as/:/%C/:as/%A/:/;' \
+  '__ucenv_decode; s\et __ucenv_state = =$__ucenv_text:q;' \
+  'if ("$__ucenv_list" == " ") set __ucenv_state = -'
+
+# In PATH the first entry of prefix $__ucenv_from becomes that of $__ucenv_to (none: it goes).  Without the one, or where it
+# is not found, the other comes in front.  What to replace, and by what; then __ucenv_do is made and called.
+alias __ucenv_swap \
+  's\et __ucenv_comma = 0; __ucenv_split;' \
+  's\et __ucenv_text = $__ucenv_from:q; __ucenv_encode; s\et __ucenv_old = " x$__ucenv_text/bin ";' \
+  'if (x$__ucenv_from:q == x || "$__ucenv_list" !~ "*$__ucenv_old*") set __ucenv_old = " ";' \
+  's\et __ucenv_text = $__ucenv_to:q; __ucenv_encode; s\et __ucenv_new = " x$__ucenv_text/bin ";' \
+  'if (x$__ucenv_to:q == x) set __ucenv_new = " "'
+
+# The state of a variable in the environment -> $__ucenv_state: __ucenv_ask NAME, and on the next line __ucenv_tell.  In
+# two lines, as tcsh reads even what it does not use: __ucenv_tell is made for a variable that is there or for one that is
+# not.  Of a variable of the environment $x[*] is the value and then [*] as it stands; else a shell variable hides it.
+alias __ucenv_ask 'alias __ucenv_tell __ucenv_tell_$?\!{:1} \!{:1}'
+alias __ucenv_tell_0 's\et __ucenv_state = -; : \!*'
+alias __ucenv_tell_1 \
+  's\et __ucenv_state = =$\!{:1}:q; if (1) set __ucenv_words = ( x $\!{:1}[*] );' \
+  'if (x$__ucenv_words[$#__ucenv_words]:q !~ *[[][*]]) s\ource $__ucenv_self __ucenv_room hidden \!{:1}'
+alias __ucenv_put \
+  'if (x$__ucenv_state:q != x-) setenv \!{:1} $__ucenv_state:s/=//:q;' \
+  'if (x$__ucenv_state:q == x-) unsetenv \!{:1}'
+# A record, from $__ucenv_state; and its value -> $__ucenv_recalled, empty where there is none.
+alias __ucenv_keep \
+  'if ($%__ucenv_state > 32000) s\ource $__ucenv_self __ucenv_room measure \!{:1};' \
+  'if ($%__ucenv_state <= 32000) setenv \!{:1} $__ucenv_state:q'
+alias __ucenv_recall 'alias __ucenv_tell __ucenv_recall_$?\!{:1} \!{:1}'
+alias __ucenv_recall_0 's\et __ucenv_recalled = ""; : \!*'
+alias __ucenv_recall_1 's\et __ucenv_recalled = $\!{:1}:q'
+alias __ucenv_given_0 's\et __ucenv_given = ""; : \!*'
+alias __ucenv_given_1 's\et __ucenv_given = $\!{:1}:q'
+# conda's variables for prefix $__ucenv_to at level $__ucenv_n, with words in the prompt if $__ucenv_shown.
+alias __ucenv_own \
+  's\et __ucenv_value = $__ucenv_to:q; if (x$__ucenv_to:h:t:q == xenvs) set __ucenv_value = $__ucenv_to:t:q;' \
+  'if (x$__ucenv_to:q == x$__ucenv_root:q) set __ucenv_value = base;' \
+  's\etenv CONDA_PREFIX $__ucenv_to:q; s\etenv CONDA_SHLVL $__ucenv_n; s\etenv CONDA_DEFAULT_ENV $__ucenv_value:q;' \
+  'if ($__ucenv_shown) setenv CONDA_PROMPT_MODIFIER "("$__ucenv_value:q") "; if (! $__ucenv_shown) setenv CONDA_PROMPT_MODIFIER ""'
 
 # What conda's variables say: $__ucenv_level, $__ucenv_prefix, $__ucenv_modifier; the topmost record, $__ucenv_top (0: none
 # of an activation); and the conda that is loaded, or that conda's variables name, $__ucenv_root.
@@ -294,41 +227,18 @@ if (! $%__ucenv_root && $?_CONDA_ROOT) then
   s\et __ucenv_root = $_CONDA_ROOT:q
 endif
 if ($__ucenv_top) set __ucenv_plan = ( stale $__ucenv_plan )
-if ($?__ucenv_level_known) goto __ucenv_next
-s\et __ucenv_level_known
+goto __ucenv_next
+
+# The place of this file -> $__ucenv_where, and the user's alias conda -> $__ucenv_text.  The input is an unlinked file of
+# the shell's own (<<), which a builtin writes by its name in /proc.
+__ucenv_room_where:
+f\iletest -L $__ucenv_self >! /proc/self/fd/0
+alias conda >>! /proc/self/fd/0
+s\et __ucenv_where = "$<"
+s\et __ucenv_text = "$<"
+e\xit 0
 
 # 2 lists ----------------------------------------------------------------------------------------------
-
-# $__ucenv_text without any character that tcsh, a pattern or a list could take for its own; and back.
-alias __ucenv_encode 's\et __ucenv_text = $__ucenv_text:as/%/%p/:as/ /%s/:as/	/%t/:as/\
-/%n/:as/(/%l/:as/)/%r/:as/*/%a/:as/?/%q/:as/[/%b/:as/]/%e/:as/{/%o/:as/}/%c/:as/^/%h/:as/~/%w/:as/\\/%k/:as/'\''/%i/:as/"/%u/:as/`/%g/:as/$/%d/:as/\!/%x/:as/#/%m/:as/&/%y/:as/;/%z/:as/|/%v/:as/</%j/:as/>/%f/:as/,/%C/:q'
-alias __ucenv_decode 's\et __ucenv_text = $__ucenv_text:as/%C/,/:as/%f/>/:as/%j/</:as/%v/|/:as/%z/;/:as/%y/&/:as/%m/#/:as/%x/\!/:as/%d/$/:as/%g/`/:as/%u/"/:as/%i/'\''/:as/%k/\\/:as/%w/~/:as/%h/^/:as/%c/}/:as/%o/{/:as/%e/]/:as/%b/[/:as/%q/?/:as/%a/*/:as/%r/)/:as/%l/(/:as/%n/\
-/:as/%t/	/:as/%s/ /:as/%p/%/:q'
-
-# A list is its encoded entries between blanks, each with an x before it: " x/usr/bin x x/bin ".  So an empty entry is a
-# word, and every entry is compared whole.  From the state of a variable ($__ucenv_comma: entries end at commas); and back.
-s\et __ucenv_comma = 0
-alias __ucenv_split \
-  's\et __ucenv_text = $__ucenv_state:s/=//:q; __ucenv_encode;' \
-  'if ($__ucenv_comma) set __ucenv_text = $__ucenv_text:as/:/%A/:as/%C/:/;' \
-  's\et __ucenv_list = " x$__ucenv_text:as/:/ x/ ";' \
-  'if (x$__ucenv_state:q == x-) set __ucenv_list = " "'
-alias __ucenv_join \
-  's\et __ucenv_text = "$__ucenv_list:as/ x/:/:s/://:as/ //";' \
-  'if ($__ucenv_comma) set __ucenv_text = $__ucenv_text:as/:/%C/:as/%A/:/;' \
-  '__ucenv_decode; s\et __ucenv_state = =$__ucenv_text:q;' \
-  'if ("$__ucenv_list" == " ") set __ucenv_state = -'
-
-# In PATH the first entry of prefix $__ucenv_from becomes that of $__ucenv_to (none: it goes).  Without the one, or where it
-# is not found, the other comes in front.  What to replace, and by what; then __ucenv_do is made and called.
-alias __ucenv_swap \
-  '__ucenv_get PATH; s\et __ucenv_comma = 0; __ucenv_split;' \
-  's\et __ucenv_text = $__ucenv_from:q; __ucenv_encode; s\et __ucenv_old = " x$__ucenv_text/bin ";' \
-  'if (x$__ucenv_from:q == x || "$__ucenv_list" !~ "*$__ucenv_old*") set __ucenv_old = " ";' \
-  's\et __ucenv_text = $__ucenv_to:q; __ucenv_encode; s\et __ucenv_new = " x$__ucenv_text/bin ";' \
-  'if (x$__ucenv_to:q == x) set __ucenv_new = " "'
-
-goto __ucenv_macros
 
 # What given had and before had not leaves $__ucenv_list, once each; what was taken from before comes back in its place.
 __ucenv_merge:
@@ -384,13 +294,15 @@ __ucenv_leave:
 foreach __ucenv_name ($__ucenv_lists)
   alias __ucenv_do '__ucenv_recall __UCENV_0_'$__ucenv_name
   __ucenv_do
+  __ucenv_tell
   s\et __ucenv_comma = 0
   s\et __ucenv_state = -
   if (x$__ucenv_recalled:q =~ x=*) s\et __ucenv_state = $__ucenv_recalled:q
   __ucenv_split
   s\et __ucenv_before_list = "$__ucenv_list"
-  alias __ucenv_do '__ucenv_get '$__ucenv_name
+  alias __ucenv_do '__ucenv_ask '$__ucenv_name
   __ucenv_do
+  __ucenv_tell
   __ucenv_split
   s\et __ucenv_words = " "
   foreach __ucenv_word ($__ucenv_list)
@@ -412,49 +324,60 @@ goto __ucenv_next
 
 # 3 keeping, restoring ---------------------------------------------------------------------------------
 
-__ucenv_macros:
-# The state of a variable in the environment -> $__ucenv_state.  Unset ones are a shell variable for a moment, as tcsh
-# reads even what it does not use.  Of a variable of the environment $x[*] is the value and then [*] as it stands; where
-# it is not, a shell variable of that name hides it.
-alias __ucenv_get \
-  's\et __ucenv_there = $?\!{:1}; if (! $__ucenv_there) set \!{:1};' \
-  's\et __ucenv_state = =$\!{:1}:q; if (! $__ucenv_there) set __ucenv_state = -;' \
-  'if (1) set __ucenv_words = ( x $\!{:1}[*] ); if (! $__ucenv_there) unset \!{:1};' \
-  'if ($__ucenv_there && x$__ucenv_words[$#__ucenv_words]:q !~ *[[][*]]) s\ource $__ucenv_self __ucenv_room hidden \!{:1}'
-alias __ucenv_put \
-  'if (x$__ucenv_state:q != x-) setenv \!{:1} $__ucenv_state:s/=//:q;' \
-  'if (x$__ucenv_state:q == x-) unsetenv \!{:1}'
-# A record, from $__ucenv_state; and its value -> $__ucenv_recalled, empty where there is none.
-alias __ucenv_keep \
-  's\et __ucenv_long = 0; if ($%__ucenv_state > 32000) s\ource $__ucenv_self __ucenv_room measure \!{:1};' \
-  'if (! $__ucenv_long) setenv \!{:1} $__ucenv_state:q; if ($__ucenv_long) set \!{:1} = $__ucenv_state:q'
-alias __ucenv_recall \
-  's\et __ucenv_there = $?\!{:1}; if (! $__ucenv_there) set \!{:1};' \
-  's\et __ucenv_recalled = $\!{:1}:q; if (! $__ucenv_there) unset \!{:1}'
-# conda's variables for prefix $__ucenv_to at level $__ucenv_n, with words in the prompt if $__ucenv_shown.
-alias __ucenv_own \
-  's\et __ucenv_value = $__ucenv_to:q; if (x$__ucenv_to:h:t:q == xenvs) set __ucenv_value = $__ucenv_to:t:q;' \
-  'if (x$__ucenv_to:q == x$__ucenv_root:q) set __ucenv_value = base;' \
-  's\etenv CONDA_PREFIX $__ucenv_to:q; s\etenv CONDA_SHLVL $__ucenv_n; s\etenv CONDA_DEFAULT_ENV $__ucenv_value:q;' \
-  'if ($__ucenv_shown) setenv CONDA_PROMPT_MODIFIER "("$__ucenv_value:q") "; if (! $__ucenv_shown) setenv CONDA_PROMPT_MODIFIER ""'
-goto __ucenv_next
 
 # A record of a level that conda has left without us is undone where nobody touched what it says, silently.
 __ucenv_stale:
-alias __ucenv_do '__ucenv_recall __UCENV_'$__ucenv_top'; s\et __ucenv_value = $__ucenv_recalled:q; __ucenv_recall CONDA_PREFIX_'$__ucenv_top
-if ($__ucenv_top == $__ucenv_level) alias __ucenv_do '__ucenv_recall __UCENV_'$__ucenv_top'; s\et __ucenv_value = $__ucenv_recalled:q; __ucenv_recall CONDA_PREFIX'
+alias __ucenv_do '__ucenv_recall __UCENV_'$__ucenv_top
 __ucenv_do
+__ucenv_tell
+s\et __ucenv_value = $__ucenv_recalled:q
+alias __ucenv_do '__ucenv_recall CONDA_PREFIX_'$__ucenv_top
+if ($__ucenv_top == $__ucenv_level) alias __ucenv_do '__ucenv_recall CONDA_PREFIX'
+__ucenv_do
+__ucenv_tell
 if ($__ucenv_top <= $__ucenv_level && x$__ucenv_value:q == x$__ucenv_recalled:q) goto __ucenv_next
 s\et __ucenv_n = $__ucenv_top
 s\et __ucenv_stale = 1
 if (1) set __ucenv_plan = ( undo find_level $__ucenv_plan )
 goto __ucenv_next
 
+# A shell variable of the name $argv[3] hides the environment's: that one's state -> $__ucenv_state.
+__ucenv_room_hidden:
+s\et __ucenv_state = -
+if ("$__ucenv_unwatched" =~ "* $argv[3] *") e\xit 0
+alias __ucenv_here 'if (1) set __ucenv_saved = ( $'$argv[3]':q ); u\nset '$argv[3]'; s\et __ucenv_there = $?'$argv[3]
+__ucenv_here
+alias __ucenv_here 's\et __ucenv_state = =$'$argv[3]':q'
+if ($__ucenv_there) then
+  __ucenv_here
+endif
+alias __ucenv_here 'if (1) set '$argv[3]' = ( $__ucenv_saved:q )'
+__ucenv_here
+e\xit 0
+
+# Whether the copy of $__ucenv_state in variable $argv[3] would be too long: NAME=value and a NUL of 131,072 bytes or more
+# let no command start any more.  tcsh counts characters; the bytes are those of a file, where it can have one.
+__ucenv_room_measure:
+@ __ucenv_bytes = $%__ucenv_state * 4
+if (x$__ucenv_self:q =~ x/proc/*) then
+  s\ource $__ucenv_self __ucenv_room bytes << x
+x
+endif
+s\et __ucenv_text = $argv[3]
+@ __ucenv_bytes += $%__ucenv_text + 2
+if ($__ucenv_bytes >= 131072) s\et __ucenv_long = 1
+e\xit 0
+__ucenv_room_bytes:
+g\lob $__ucenv_state:q >! /proc/self/fd/0
+@ __ucenv_bytes = -Z /proc/self/fd/0
+e\xit 0
+
 # Undo record $__ucenv_n: what is still as it was given becomes what it was before.  Then the record is forgotten.  If
 # $__ucenv_stale, conda went down without us, and what somebody touched since is left alone.
 __ucenv_undo:
 alias __ucenv_do '__ucenv_recall __UCENV_'$__ucenv_n'_'
 __ucenv_do
+__ucenv_tell
 s\et __ucenv_text = $__ucenv_recalled:q
 __ucenv_encode
 if (1) set __ucenv_names = ()
@@ -462,8 +385,9 @@ if (1) set __ucenv_lists = ()
 foreach __ucenv_name ($__ucenv_text:as/%s/ /:x)
   if ($__ucenv_name !~ [$__ucenv_letters]* || $__ucenv_name =~ *[^$__ucenv_letters$__ucenv_digits]*) continue
   if (1) set __ucenv_names = ( $__ucenv_names $__ucenv_name )
-  alias __ucenv_do '__ucenv_recall __UCENV_'$__ucenv_n'G_'$__ucenv_name'; s\et __ucenv_given = $__ucenv_recalled:q; __ucenv_recall __UCENV_'$__ucenv_n'_'$__ucenv_name'; __ucenv_get '$__ucenv_name
+  alias __ucenv_do 'alias __ucenv_tell "__ucenv_given_$?__UCENV_'$__ucenv_n'G_'$__ucenv_name' __UCENV_'$__ucenv_n'G_'$__ucenv_name'; __ucenv_recall_$?__UCENV_'$__ucenv_n'_'$__ucenv_name' __UCENV_'$__ucenv_n'_'$__ucenv_name'; __ucenv_tell_$?'$__ucenv_name' '$__ucenv_name'"'
   __ucenv_do
+  __ucenv_tell
   if (x$__ucenv_recalled:q == x) then
     if (1) set __ucenv_lost = ( $__ucenv_lost $__ucenv_name )
     continue
@@ -517,8 +441,9 @@ if ($#__ucenv_lists == 0) goto __ucenv_next
 s\et __ucenv_name = $__ucenv_lists[1]
 s\hift __ucenv_lists
 s\et __ucenv_of = $__ucenv_name:s/_OLD_VIRTUAL_//
-alias __ucenv_do '__ucenv_recall __UCENV_'$__ucenv_n'G_'$__ucenv_of'; s\et __ucenv_given = $__ucenv_recalled:q; __ucenv_recall __UCENV_'$__ucenv_n'_'$__ucenv_of'; __ucenv_get '$__ucenv_name
+alias __ucenv_do 'alias __ucenv_tell "__ucenv_given_$?__UCENV_'$__ucenv_n'G_'$__ucenv_of' __UCENV_'$__ucenv_n'G_'$__ucenv_of'; __ucenv_recall_$?__UCENV_'$__ucenv_n'_'$__ucenv_of' __UCENV_'$__ucenv_n'_'$__ucenv_of'; __ucenv_tell_$?'$__ucenv_name' '$__ucenv_name'"'
 __ucenv_do
+__ucenv_tell
 s\et __ucenv_in_shell = 0
 if ($__ucenv_name == _OLD_VIRTUAL_PATH) then
   # venv's activate.csh keeps it in a shell variable.
@@ -601,9 +526,14 @@ goto __ucenv_next
 # Then $__ucenv_running says which script it was, and what was noted before it is there: the next call takes back what was
 # begun and from then on leaves that script out.
 
-# The scripts of directory $__ucenv_scripts_of, in code-point order -> $__ucenv_scripts, and what they set -> $__ucenv_names
-__ucenv_list:
-if (1) set __ucenv_scripts = ()
+# The scripts to run when prefix $__ucenv_from goes down, or $__ucenv_to comes up, in conda's order -> $__ucenv_scripts_down,
+# $__ucenv_scripts_up.  What they set -> $__ucenv_names.
+__ucenv_list_down:
+__ucenv_list_up:
+__ucenv_list_sets:
+s\et __ucenv_scripts_of = $__ucenv_to:q/etc/conda/activate.d
+if ($__ucenv_step == list_down) s\et __ucenv_scripts_of = $__ucenv_from:q/etc/conda/deactivate.d
+if ($__ucenv_step == list_sets) s\et __ucenv_scripts_of = $__ucenv_from:q/etc/conda/activate.d
 if (! -d $__ucenv_scripts_of:q) goto __ucenv_next
 u\nset noglob
 s\et nonomatch
@@ -611,11 +541,14 @@ if (1) set __ucenv_scripts = ( $__ucenv_scripts_of:q/*.csh )
 if (! -e $__ucenv_scripts[1]:q && ! -l $__ucenv_scripts[1]:q) set __ucenv_scripts = ()
 if ($#__ucenv_scripts > 1) then
   # A glob's order is the locale's, and conda's is not.
-  __ucenv_get LC_ALL
+  __ucenv_ask LC_ALL
+  __ucenv_tell
   s\et __ucenv_all = $__ucenv_state:q
-  __ucenv_get LC_CTYPE
+  __ucenv_ask LC_CTYPE
+  __ucenv_tell
   s\et __ucenv_ctype = $__ucenv_state:q
-  __ucenv_get LC_COLLATE
+  __ucenv_ask LC_COLLATE
+  __ucenv_tell
   s\et __ucenv_collate = $__ucenv_state:q
   s\etenv LC_COLLATE C
   if (x$__ucenv_all:q != x-) s\etenv LC_CTYPE $__ucenv_all:s/=//:q
@@ -635,10 +568,46 @@ foreach __ucenv_file ($__ucenv_scripts:q)
   @ __ucenv_size = -Z $__ucenv_file:q
   s\ource $__ucenv_self __ucenv_room script < $__ucenv_file:q
 end
+if ($__ucenv_step == list_up) set __ucenv_scripts_up = ( $__ucenv_scripts:q )
+if ($__ucenv_step != list_down) goto __ucenv_next
+foreach __ucenv_file ($__ucenv_scripts:q)
+  if (1) set __ucenv_scripts_down = ( $__ucenv_file:q $__ucenv_scripts_down:q )
+end
 goto __ucenv_next
 
-# Run $__ucenv_scripts; if $__ucenv_strict, until one fails: $__ucenv_failed.
-__ucenv_run:
+# The lines of a script -> __ucenv_names, those that it sets or unsets.
+__ucenv_room_script:
+s\et __ucenv_read = 0
+while ($__ucenv_read < $__ucenv_size)
+  s\et __ucenv_text = "$<"
+  # Characters are counted against bytes: at worst a few empty lines are read past the end.
+  @ __ucenv_read += $%__ucenv_text + 1
+  if (x$__ucenv_text:q !~ x*setenv*) continue
+  __ucenv_encode
+  # blanks, tabs, ( ) ' " ` end a word, and ; & | a command
+  s\et __ucenv_text = "$__ucenv_text:as/%s/ /:as/%t/ /:as/%l/ /:as/%r/ /:as/%i/ /:as/%u/ /:as/%g/ /:as/%z/ %z /:as/%y/ %z /:as/%v/ %z /"
+  s\et __ucenv_verb = ""
+  foreach __ucenv_word ($__ucenv_text)
+    if ($__ucenv_word == setenv || $__ucenv_word == unsetenv) then
+      s\et __ucenv_verb = $__ucenv_word
+    else if ($__ucenv_word == %z) then
+      s\et __ucenv_verb = ""
+    else if ($__ucenv_verb != "") then
+      if ($__ucenv_word =~ [$__ucenv_letters]* && $__ucenv_word !~ *[^$__ucenv_letters$__ucenv_digits]* && "$__ucenv_unwatched" !~ "* $__ucenv_word *") set __ucenv_names = ( $__ucenv_names $__ucenv_word )
+      if ($__ucenv_verb == setenv) s\et __ucenv_verb = ""
+    endif
+  end
+end
+e\xit 0
+
+# Run them.  Those that come up, until one fails: $__ucenv_failed; `again` and on the way down it does not matter.
+__ucenv_run_down:
+__ucenv_run_up:
+__ucenv_run_again:
+s\et __ucenv_strict = 0
+if ($__ucenv_step == run_up) s\et __ucenv_strict = 1
+if (1) set __ucenv_scripts = ( $__ucenv_scripts_up:q )
+if ($__ucenv_step == run_down) set __ucenv_scripts = ( $__ucenv_scripts_down:q )
 if (! $__ucenv_noglob) u\nset noglob
 if (1) set argv = ()
 foreach __ucenv_file ($__ucenv_scripts:q)
@@ -670,8 +639,9 @@ if (1) set __ucenv_names = ()
 s\et __ucenv_i = 0
 foreach __ucenv_name ($__ucenv_noted_names)
   @ __ucenv_i ++
-  alias __ucenv_do '__ucenv_get '$__ucenv_name
+  alias __ucenv_do '__ucenv_ask '$__ucenv_name
   __ucenv_do
+  __ucenv_tell
   if (x$__ucenv_state:q == x$__ucenv_noted[$__ucenv_i]:q || " $__ucenv_names " =~ "* $__ucenv_name *") continue
   if ($__ucenv_step != back) then
     if (" $__ucenv_owned " =~ "* $__ucenv_name *" || $__ucenv_name =~ CONDA_PREFIX_[$__ucenv_digits]* || $__ucenv_name =~ CONDA_STACKED_[$__ucenv_digits]*) continue
@@ -688,19 +658,19 @@ end
 if ($__ucenv_step == settle) s\etenv __UCENV_${__ucenv_n}_ "$__ucenv_names"
 goto __ucenv_next
 
-# The state variables of prefix $__ucenv_target -> $__ucenv_state_names, $__ucenv_state_values.
+# The state variables of prefix $__ucenv_state_of -> $__ucenv_state_names, $__ucenv_state_values.
 __ucenv_state:
 if (1) set __ucenv_state_names = ()
 if (1) set __ucenv_state_values = ()
 if (1) set __ucenv_files = ()
-if (-d $__ucenv_target:q/etc/conda/env_vars.d) then
+if (-d $__ucenv_state_of:q/etc/conda/env_vars.d) then
   u\nset noglob
   s\et nonomatch
-  if (1) set __ucenv_files = ( $__ucenv_target:q/etc/conda/env_vars.d/*.json )
+  if (1) set __ucenv_files = ( $__ucenv_state_of:q/etc/conda/env_vars.d/*.json )
   u\nset nonomatch
   s\et noglob
 endif
-foreach __ucenv_file ($__ucenv_files:q $__ucenv_target:q/conda-meta/state)
+foreach __ucenv_file ($__ucenv_files:q $__ucenv_state_of:q/conda-meta/state)
   if (! -r $__ucenv_file:q) continue
   s\et __ucenv_flat = 1
   if (x$__ucenv_file:t:q == xstate) s\et __ucenv_flat = 0
@@ -708,6 +678,63 @@ foreach __ucenv_file ($__ucenv_files:q $__ucenv_target:q/conda-meta/state)
   s\ource $__ucenv_self __ucenv_room state < $__ucenv_file:q
 end
 goto __ucenv_next
+
+# The JSON of conda-meta/state or of a file in env_vars.d -> __ucenv_state_names, and __ucenv_state_values as JSON writes
+# them, encoded.  Inside a string \\ becomes %K and \" becomes %U; then every other part between two " is a string.
+__ucenv_room_state:
+s\et __ucenv_read = 0
+s\et __ucenv_json = ""
+while ($__ucenv_read < $__ucenv_size)
+  s\et __ucenv_text = "$<"
+  @ __ucenv_read += $%__ucenv_text + 1
+  __ucenv_encode
+  s\et __ucenv_json = "$__ucenv_json$__ucenv_text"
+end
+s\et __ucenv_json = "x$__ucenv_json:as/%k%k/%K/:as/%k%u/%U/:as/%u/ x/"
+s\et __ucenv_is_string = 1
+s\et __ucenv_string = ""
+s\et __ucenv_name = ""
+s\et __ucenv_value = ""
+s\et __ucenv_depth = 0
+# The depth of the object that holds the variables: the outermost (env_vars.d), or the one called env_vars.
+s\et __ucenv_vars_depth = $__ucenv_flat
+foreach __ucenv_word ($__ucenv_json)
+  @ __ucenv_is_string = ! $__ucenv_is_string
+  s\et __ucenv_word = "$__ucenv_word:s/x//"
+  if ($__ucenv_is_string) then
+    s\et __ucenv_string = "$__ucenv_word"
+    continue
+  endif
+  # A string before a colon is a key; one after nothing but a colon was the value of the key before.
+  if ("$__ucenv_name" != "" && ("$__ucenv_word" =~ *%C* || "$__ucenv_word" =~ *%c*)) then
+    if (1) set __ucenv_state_names = ( $__ucenv_state_names $__ucenv_name )
+    if (1) set __ucenv_state_values = ( $__ucenv_state_values "x$__ucenv_string" )
+  endif
+  s\et __ucenv_name = ""
+  if ("$__ucenv_word" =~ *:* && $__ucenv_depth == $__ucenv_vars_depth && $__ucenv_depth) then
+    # Blanks, and a carriage return that cannot be named here, may stand around the colon.
+    s\et __ucenv_text = "$__ucenv_word:as/%s//:as/%t//:s/://"
+    if ("$__ucenv_text" !~ *[%$__ucenv_letters$__ucenv_digits+.-]* && "$__ucenv_string" =~ [$__ucenv_letters]* && "$__ucenv_string" !~ *[^$__ucenv_letters$__ucenv_digits]*) then
+      s\et __ucenv_name = "$__ucenv_string"
+      if ("$__ucenv_unwatched PATH PS1 IFS " =~ "* $__ucenv_name *" || $__ucenv_name =~ __UCENV*) s\et __ucenv_name = ""
+    endif
+  endif
+  while ("$__ucenv_word" =~ *%[oc]*)
+    # Whichever comes first; closing the object with the variables ends it all.
+    s\et __ucenv_text = "x$__ucenv_word:s/%o/ x/"
+    if (1) set __ucenv_words = ( $__ucenv_text )
+    if ("$__ucenv_word" =~ *%o* && "$__ucenv_words[1]" !~ *%c*) then
+      @ __ucenv_depth ++
+      s\et __ucenv_word = "$__ucenv_word:s/%o//"
+      if (! $__ucenv_flat && $__ucenv_depth == 2 && "$__ucenv_string" == env_vars) s\et __ucenv_vars_depth = 2
+    else
+      if ($__ucenv_depth == $__ucenv_vars_depth && $__ucenv_depth) e\xit 0
+      @ __ucenv_depth --
+      s\et __ucenv_word = "$__ucenv_word:s/%c//"
+    endif
+  end
+end
+e\xit 0
 
 # Set them; of two values the later one counts.  If $__ucenv_save, what was there goes where conda keeps it.
 __ucenv_state_set:
@@ -744,8 +771,9 @@ foreach __ucenv_name ($__ucenv_state_names)
     if (1) set __ucenv_undecoded = ( $__ucenv_undecoded $__ucenv_name )
     continue
   endif
-  alias __ucenv_do '__ucenv_get '$__ucenv_name
+  alias __ucenv_do '__ucenv_ask '$__ucenv_name
   __ucenv_do
+  __ucenv_tell
   if ($__ucenv_save && x$__ucenv_state:q != x-) then
     alias __ucenv_do '__ucenv_put __CONDA_SHLVL_'$__ucenv_level'_'$__ucenv_name
     __ucenv_do
@@ -765,8 +793,9 @@ __ucenv_note:
 if (1) set __ucenv_noted_names = ( $__ucenv_names )
 if (1) set __ucenv_noted = ()
 foreach __ucenv_name ($__ucenv_names)
-  alias __ucenv_do '__ucenv_get '$__ucenv_name
+  alias __ucenv_do '__ucenv_ask '$__ucenv_name
   __ucenv_do
+  __ucenv_tell
   if (1) set __ucenv_noted = ( $__ucenv_noted:q $__ucenv_state:q )
 end
 goto __ucenv_next
@@ -786,6 +815,7 @@ if ($?prompt) then
   endif
   __ucenv_decode
   __ucenv_recall CONDA_PROMPT_MODIFIER
+  __ucenv_tell
   s\et prompt = $__ucenv_recalled:q$__ucenv_text:q
 endif
 goto __ucenv_next
@@ -807,6 +837,7 @@ endif
 s\et __ucenv_from = ""
 if ($__ucenv_level && ! $__ucenv_stack) s\et __ucenv_from = $__ucenv_prefix:q
 s\et __ucenv_to = $__ucenv_target:q
+s\et __ucenv_state_of = $__ucenv_target:q
 s\et __ucenv_failed = ""
 if (1) set __ucenv_names = ( PATH CONDA_PREFIX CONDA_SHLVL CONDA_DEFAULT_ENV CONDA_PROMPT_MODIFIER CONDA_PREFIX_$__ucenv_level CONDA_STACKED_$__ucenv_n )
 if (1) set __ucenv_scripts_down = ()
@@ -819,45 +850,16 @@ if ($?prompt) then
 endif
 if (1) set __ucenv_rest = ( $__ucenv_plan )
 s\et __ucenv_scripts_of = $__ucenv_from:q/etc/conda/deactivate.d
-if (-e $__ucenv_to:q/conda-meta/state || -d $__ucenv_to:q/etc/conda/env_vars.d) set __ucenv_rest = ( state up_state $__ucenv_rest )
-if (-d $__ucenv_to:q/etc/conda/activate.d) set __ucenv_rest = ( up_list list list_is_up $__ucenv_rest )
-if ($%__ucenv_from && -d $__ucenv_scripts_of:q) set __ucenv_rest = ( list list_is_down $__ucenv_rest )
+if (-e $__ucenv_to:q/conda-meta/state || -d $__ucenv_to:q/etc/conda/env_vars.d) set __ucenv_rest = ( state $__ucenv_rest )
+if (-d $__ucenv_to:q/etc/conda/activate.d) set __ucenv_rest = ( list_up $__ucenv_rest )
+if ($%__ucenv_from && -d $__ucenv_scripts_of:q) set __ucenv_rest = ( list_down $__ucenv_rest )
 s\et __ucenv_noting = 0
-if ($#__ucenv_rest == $#__ucenv_plan) goto __ucenv_up_own
-s\et __ucenv_noting = 1
-@ __ucenv_i = $#__ucenv_rest - $#__ucenv_plan
-if (1) set __ucenv_plan = ( $__ucenv_rest[-$__ucenv_i] note run_down up_own state_set run_up up_end settle $__ucenv_plan )
-goto __ucenv_next
-__ucenv_up_again:
-s\et __ucenv_target = $__ucenv_again[1]:q
-goto __ucenv_up
-__ucenv_up_list:
-s\et __ucenv_scripts_of = $__ucenv_to:q/etc/conda/activate.d
-goto __ucenv_next
-__ucenv_list_is_up:
-if (1) set __ucenv_scripts_up = ( $__ucenv_scripts:q )
-goto __ucenv_next
-__ucenv_list_is_down:
-if (1) set __ucenv_scripts_down = ()
-foreach __ucenv_file ($__ucenv_scripts:q)
-  if (1) set __ucenv_scripts_down = ( $__ucenv_file:q $__ucenv_scripts_down:q )
-end
-goto __ucenv_next
-__ucenv_up_state:
-foreach __ucenv_word ($__ucenv_state_names)
-  if (1) set __ucenv_names = ( $__ucenv_names $__ucenv_word __CONDA_SHLVL_${__ucenv_level}_$__ucenv_word )
-end
-goto __ucenv_next
-__ucenv_run_down:
-if ($#__ucenv_scripts_down == 0) goto __ucenv_next
-s\et __ucenv_strict = 0
-if (1) set __ucenv_scripts = ( $__ucenv_scripts_down:q )
-goto __ucenv_run
-__ucenv_run_up:
-if ($#__ucenv_scripts_up == 0) goto __ucenv_next
-s\et __ucenv_strict = 1
-if (1) set __ucenv_scripts = ( $__ucenv_scripts_up:q )
-goto __ucenv_run
+if ($#__ucenv_rest > $#__ucenv_plan) then
+  s\et __ucenv_noting = 1
+  @ __ucenv_i = $#__ucenv_rest - $#__ucenv_plan
+  if (1) set __ucenv_plan = ( $__ucenv_rest[-$__ucenv_i] up_go up_end settle $__ucenv_plan )
+  goto __ucenv_next
+endif
 __ucenv_up_own:
 s\et __ucenv_shown = 1
 if ($__ucenv_level && ! $%__ucenv_modifier) s\et __ucenv_shown = 0
@@ -869,6 +871,8 @@ endif
 if ($__ucenv_level) s\etenv CONDA_PREFIX_$__ucenv_level $__ucenv_prefix:q
 if ($__ucenv_stack) s\etenv CONDA_STACKED_$__ucenv_n true
 __ucenv_own
+__ucenv_ask PATH
+__ucenv_tell
 __ucenv_swap
 s\et __ucenv_was = $__ucenv_state:q
 alias __ucenv_do 's\et __ucenv_list = "$__ucenv_list:s,'"$__ucenv_old,$__ucenv_new"',"'
@@ -886,8 +890,9 @@ __ucenv_up_end:
 if ($%__ucenv_failed) then
   if (1) set __ucenv_messages = ( $__ucenv_messages:q $__ucenv_failed:q" returned $__ucenv_returned; "$__ucenv_target:q" was not activated" )
   s\et __ucenv_status = 1
-  s\hift __ucenv_plan
-  if (1) set __ucenv_plan = ( back prompt_back $__ucenv_plan )
+  # Of a load, what it did before goes too.
+  if (1) set __ucenv_plan = ( back prompt_back )
+  if ($__ucenv_loading) set __ucenv_plan = ( back prompt_back find_level unload_loaded )
   goto __ucenv_next
 endif
 s\et __ucenv_text = ""
@@ -901,9 +906,34 @@ if ($__ucenv_noting) goto __ucenv_next
 # Without scripts and state variables it is PATH that has changed.
 s\etenv __UCENV_${__ucenv_n}_ PATH
 alias __ucenv_do '__ucenv_keep __UCENV_'$__ucenv_n'G_PATH; s\et __ucenv_state = $__ucenv_was:q; __ucenv_keep __UCENV_'$__ucenv_n'_PATH'
-__ucenv_get PATH
+__ucenv_ask PATH
+__ucenv_tell
 __ucenv_do
 goto __ucenv_next
+
+__ucenv_up_again:
+s\et __ucenv_target = $__ucenv_again[1]:q
+goto __ucenv_up
+__ucenv_up_go:
+foreach __ucenv_word ($__ucenv_state_names)
+  if (1) set __ucenv_names = ( $__ucenv_names $__ucenv_word __CONDA_SHLVL_${__ucenv_level}_$__ucenv_word )
+end
+if ($#__ucenv_scripts_up) set __ucenv_plan = ( run_up $__ucenv_plan )
+if ($#__ucenv_state_names) set __ucenv_plan = ( state_set $__ucenv_plan )
+if (1) set __ucenv_plan = ( up_own $__ucenv_plan )
+if ($#__ucenv_scripts_down) set __ucenv_plan = ( run_down $__ucenv_plan )
+goto __ucenv_note
+
+# deactivate [--all]
+__ucenv_deactivate:
+s\et __ucenv_error = "usage: ucenv deactivate [--all]"
+s\et __ucenv_all = 0
+if ($__ucenv_arg == $#argv) then
+  if (x$argv[$__ucenv_arg]:q == x--all) s\et __ucenv_all = 1
+endif
+if ($__ucenv_arg + $__ucenv_all <= $#argv) goto __ucenv_usage
+@ __ucenv_least = $__ucenv_level - 1
+if ($__ucenv_all || $__ucenv_level == 0) s\et __ucenv_least = 0
 
 # Down to level $__ucenv_least.
 __ucenv_down_to:
@@ -915,8 +945,10 @@ __ucenv_down:
 @ __ucenv_below = $__ucenv_level - 1
 s\et __ucenv_from = $__ucenv_prefix:q
 s\et __ucenv_to = ""
-alias __ucenv_do '__ucenv_recall CONDA_STACKED_'$__ucenv_level'; s\et __ucenv_stacked = $%__ucenv_recalled; __ucenv_recall CONDA_PREFIX_'$__ucenv_below
+alias __ucenv_do 'alias __ucenv_tell "__ucenv_given_$?CONDA_STACKED_'$__ucenv_level' CONDA_STACKED_'$__ucenv_level'; __ucenv_recall_$?CONDA_PREFIX_'$__ucenv_below' CONDA_PREFIX_'$__ucenv_below'"'
 __ucenv_do
+__ucenv_tell
+s\et __ucenv_stacked = $%__ucenv_given
 if ($__ucenv_below) s\et __ucenv_to = $__ucenv_recalled:q
 if (1) set __ucenv_names = ( PATH )
 if (1) set __ucenv_scripts_down = ()
@@ -926,16 +958,13 @@ s\et __ucenv_n = $__ucenv_level
 if (1) set __ucenv_rest = ( $__ucenv_plan )
 if (1) set __ucenv_plan = ( down_go $__ucenv_plan )
 s\et __ucenv_scripts_of = $__ucenv_to:q/etc/conda/activate.d
-if ($__ucenv_below && ! $__ucenv_stacked && -d $__ucenv_scripts_of:q) set __ucenv_plan = ( down_list list list_is_up $__ucenv_plan )
+if ($__ucenv_below && ! $__ucenv_stacked && -d $__ucenv_scripts_of:q) set __ucenv_plan = ( list_up $__ucenv_plan )
 s\et __ucenv_scripts_of = $__ucenv_from:q/etc/conda/deactivate.d
-if (-d $__ucenv_scripts_of:q) set __ucenv_plan = ( list list_is_down $__ucenv_plan )
+if (-d $__ucenv_scripts_of:q) set __ucenv_plan = ( list_down $__ucenv_plan )
 # Without scripts there is nothing to look for.
 if ($__ucenv_plan[1] == down_go) then
   if (1) set __ucenv_plan = ( undo down_own $__ucenv_rest )
 endif
-goto __ucenv_next
-__ucenv_down_list:
-s\et __ucenv_scripts_of = $__ucenv_to:q/etc/conda/activate.d
 goto __ucenv_next
 __ucenv_down_go:
 if (1) set __ucenv_expected = ( $__ucenv_names )
@@ -959,13 +988,12 @@ else
   __ucenv_own
 endif
 if ($#__ucenv_plan) set __ucenv_plan = ( find_level $__ucenv_plan )
-if ($#__ucenv_scripts_up) set __ucenv_plan = ( down_again note run_up revert $__ucenv_plan )
+if ($#__ucenv_scripts_up) then
+  if (1) set __ucenv_names = ( $__ucenv_names $__ucenv_expected )
+  if (1) set __ucenv_plan = ( note run_again revert $__ucenv_plan )
+endif
 if ($?prompt) goto __ucenv_prompt
 goto __ucenv_next
-__ucenv_down_again:
-if (1) set __ucenv_names = ( $__ucenv_names $__ucenv_expected )
-goto __ucenv_next
-
 # One level down, of a level that conda or micromamba made: as conda does it.  Then what its scripts left is looked for.
 __ucenv_native:
 if (! $%__ucenv_from) s\et __ucenv_broken = "CONDA_PREFIX is empty at level $__ucenv_level"
@@ -975,21 +1003,24 @@ while ($__ucenv_below && ! $%__ucenv_to)
   @ __ucenv_below --
   alias __ucenv_do '__ucenv_recall CONDA_PREFIX_'$__ucenv_below
   __ucenv_do
+  __ucenv_tell
   if ($__ucenv_below) s\et __ucenv_to = $__ucenv_recalled:q
 end
-s\et __ucenv_target = $__ucenv_from:q
+s\et __ucenv_state_of = $__ucenv_from:q
 if (1) set __ucenv_names = ()
 if (1) set __ucenv_state_names = ()
 if (! $%__ucenv_from) then
   if (1) set __ucenv_plan = ( down_own $__ucenv_plan )
 else
-  if (1) set __ucenv_plan = ( native_path native_names list native_scripts list list_is_down run_down state native_unset down_own native_below state_set native_saved leave native_up list list_is_up run_up $__ucenv_plan )
+  if (1) set __ucenv_plan = ( native_path list_sets native_scripts list_down run_down state native_unset down_own native_below state_set native_saved leave native_up $__ucenv_plan )
 endif
 if (1) set __ucenv_sets = ()
 goto __ucenv_next
 __ucenv_native_path:
 s\et __ucenv_value = $__ucenv_to:q
 if ($__ucenv_stacked) s\et __ucenv_to = ""
+__ucenv_ask PATH
+__ucenv_tell
 __ucenv_swap
 alias __ucenv_do 's\et __ucenv_list = "$__ucenv_list:s,'"$__ucenv_old,$__ucenv_new"',"'
 # Where conda finds no entry of the old prefix, it puts the new one in front.
@@ -1001,12 +1032,8 @@ __ucenv_put PATH
 __ucenv_native_path_end:
 s\et __ucenv_to = $__ucenv_value:q
 goto __ucenv_next
-__ucenv_native_names:
-s\et __ucenv_scripts_of = $__ucenv_from:q/etc/conda/activate.d
-goto __ucenv_next
 __ucenv_native_scripts:
 if (1) set __ucenv_sets = ( $__ucenv_names )
-s\et __ucenv_scripts_of = $__ucenv_from:q/etc/conda/deactivate.d
 goto __ucenv_next
 __ucenv_native_unset:
 if (1) set __ucenv_gone = ( $__ucenv_state_names )
@@ -1018,15 +1045,16 @@ goto __ucenv_next
 __ucenv_native_below:
 if (1) set __ucenv_state_names = ()
 s\et __ucenv_save = 0
-s\et __ucenv_target = $__ucenv_to:q
+s\et __ucenv_state_of = $__ucenv_to:q
 if ($%__ucenv_to) set __ucenv_plan = ( state $__ucenv_plan )
 goto __ucenv_next
 # What points into the old prefix leaves the variables that its scripts set, unless it is still active below.
 __ucenv_native_saved:
 if (1) set __ucenv_lists = ()
 foreach __ucenv_name ($__ucenv_gone)
-  alias __ucenv_do '__ucenv_get __CONDA_SHLVL_'$__ucenv_below'_'$__ucenv_name
+  alias __ucenv_do '__ucenv_ask __CONDA_SHLVL_'$__ucenv_below'_'$__ucenv_name
   __ucenv_do
+  __ucenv_tell
   if (x$__ucenv_state:q == x-) continue
   alias __ucenv_do '__ucenv_put '$__ucenv_name'; u\nsetenv __CONDA_SHLVL_'$__ucenv_below'_'$__ucenv_name
   __ucenv_do
@@ -1035,6 +1063,7 @@ foreach __ucenv_i (0 1 2 3 4 5 6 7 8 9)
   alias __ucenv_do '__ucenv_recall CONDA_PREFIX_'$__ucenv_i
   if ($__ucenv_i == 0) alias __ucenv_do '__ucenv_recall CONDA_PREFIX'
   __ucenv_do
+  __ucenv_tell
   if (x$__ucenv_recalled:q == x$__ucenv_from:q) set __ucenv_sets = ()
 end
 s\et __ucenv_text = $__ucenv_from:q
@@ -1046,17 +1075,16 @@ foreach __ucenv_name ($__ucenv_sets)
     if (1) set __ucenv_lists = ( $__ucenv_lists $__ucenv_name )
     continue
   endif
-  alias __ucenv_do '__ucenv_get '$__ucenv_name
+  alias __ucenv_do '__ucenv_ask '$__ucenv_name
   __ucenv_do
+  __ucenv_tell
   s\et __ucenv_text = $__ucenv_state:q
   __ucenv_encode
   if ("$__ucenv_text" == "=$__ucenv_under" || "$__ucenv_text" =~ *$__ucenv_under/*) u\nsetenv $__ucenv_name
 end
 goto __ucenv_next
 __ucenv_native_up:
-s\et __ucenv_scripts_of = /dev/null
-if ($%__ucenv_to && ! $__ucenv_stacked) s\et __ucenv_scripts_of = $__ucenv_to:q/etc/conda/activate.d
-if (1) set __ucenv_scripts_up = ()
+if ($%__ucenv_to && ! $__ucenv_stacked) set __ucenv_plan = ( list_up run_again $__ucenv_plan )
 goto __ucenv_next
 
 # After a call that a script ended: what the load or the activation had begun is gone.
@@ -1090,22 +1118,11 @@ if (! $?__UCENV_0) then
   s\et __ucenv_module = ""
   goto __ucenv_load_found
 endif
-__ucenv_get CONDA_ENVS_PATH
+__ucenv_ask CONDA_ENVS_PATH
+__ucenv_tell
 if (x$__ucenv_state:q == x-) s\et __ucenv_state = =
 if (1) set __ucenv_plan = ( find_env up )
 goto __ucenv_next
-
-# deactivate [--all]
-__ucenv_deactivate:
-s\et __ucenv_error = "usage: ucenv deactivate [--all]"
-s\et __ucenv_all = 0
-if ($__ucenv_arg == $#argv) then
-  if (x$argv[$__ucenv_arg]:q == x--all) s\et __ucenv_all = 1
-endif
-if ($__ucenv_arg + $__ucenv_all <= $#argv) goto __ucenv_usage
-@ __ucenv_least = $__ucenv_level - 1
-if ($__ucenv_all || $__ucenv_level == 0) s\et __ucenv_least = 0
-goto __ucenv_down_to
 
 # 6 load, unload ---------------------------------------------------------------------------------------
 
@@ -1145,12 +1162,13 @@ if (x$__ucenv_target:q =~ *//* || x$__ucenv_target:q =~ */. || x$__ucenv_target:
   if (1) set __ucenv_plan = ( normalise find_env_normal $__ucenv_plan )
   goto __ucenv_next
 endif
-goto __ucenv_find_env_there
+if (-d $__ucenv_target:q/conda-meta) goto __ucenv_next
+goto __ucenv_find_env_none
 __ucenv_find_env_normal:
 __ucenv_join
 s\et __ucenv_target = $__ucenv_state:s/=//:q
-__ucenv_find_env_there:
 if (-d $__ucenv_target:q/conda-meta) goto __ucenv_next
+__ucenv_find_env_none:
 s\et __ucenv_error = "no environment "$__ucenv_env:q": "$__ucenv_target:q"/conda-meta is missing"
 goto __ucenv_fail
 
@@ -1218,14 +1236,12 @@ if (! $%__ucenv_space) goto __ucenv_fail
 s\et __ucenv_error = $__ucenv_space:q" has a ':' or ',', which conda cannot take"
 if (x$__ucenv_space:q =~ *[:,]*) goto __ucenv_fail
 s\et __ucenv_state = =$__ucenv_space:q/envs:$__ucenv_root:q/envs
-if (1) set __ucenv_plan = ( load_set )
-if ($?__UCENV_0) set __ucenv_plan = ( unload_loaded find_level load_set )
-if ($__ucenv_has_env) set __ucenv_plan = ( find_env load_keep_env $__ucenv_plan load_env up load_end )
-goto __ucenv_next
-__ucenv_load_keep_env:
-s\et __ucenv_load_target = $__ucenv_target:q
-goto __ucenv_next
-
+if ($__ucenv_has_env || $?__UCENV_0) then
+  if (1) set __ucenv_plan = ( load_set )
+  if ($?__UCENV_0) set __ucenv_plan = ( unload_loaded find_level load_set )
+  if ($__ucenv_has_env) set __ucenv_plan = ( find_env $__ucenv_plan up )
+  goto __ucenv_next
+endif
 # The record, and what the load sets.
 __ucenv_load_set:
 s\et __ucenv_root = $__ucenv_load_root:q
@@ -1250,8 +1266,9 @@ s\etenv __UCENV_0 $__ucenv_root:q
 s\etenv __UCENV_0_ "$__ucenv_names"
 if ($%__ucenv_module) s\etenv __UCENV_TOKEN $__ucenv_module:q
 foreach __ucenv_name ($__ucenv_names)
-  alias __ucenv_do '__ucenv_get '$__ucenv_name'; __ucenv_keep __UCENV_0_'$__ucenv_name
+  alias __ucenv_do 'alias __ucenv_tell "__ucenv_tell_$?'$__ucenv_name' '$__ucenv_name'; __ucenv_keep __UCENV_0_'$__ucenv_name'"'
   __ucenv_do
+  __ucenv_tell
   if ($__ucenv_name !~ *PATH && $__ucenv_name !~ *DIRS && $__ucenv_name != PS1) continue
   if ($__ucenv_name == PATH) then
     s\et __ucenv_path = $__ucenv_state:q
@@ -1281,6 +1298,7 @@ s\etenv _CE_M ""
 s\etenv _CE_CONDA ""
 s\etenv _CONDA_EXE $__ucenv_root:q/bin/conda
 s\etenv _CONDA_ROOT $__ucenv_root:q
+s\et __ucenv_loading = $__ucenv_has_env
 
 # `conda`, where the user has none.  The alias is ours as long as __UCENV_conda is set.
 __ucenv_define_conda:
@@ -1291,19 +1309,6 @@ if ($%__ucenv_text) goto __ucenv_next
 s\et __UCENV_conda
 s\et __ucenv_where = $__ucenv_where:as/'/'\\''/:as/\!/\\!/:q
 alias conda 's\ource '\'$__ucenv_where:q\'' conda \!*'
-goto __ucenv_next
-
-__ucenv_load_env:
-s\et __ucenv_target = $__ucenv_load_target:q
-s\et __ucenv_loading = 1
-if (1) set __ucenv_plan = ( find_level load_env_target $__ucenv_plan )
-goto __ucenv_next
-__ucenv_load_env_target:
-s\et __ucenv_broken = ""
-goto __ucenv_next
-__ucenv_load_end:
-s\et __ucenv_loading = 0
-if ($__ucenv_status) set __ucenv_plan = ( find_level unload_loaded )
 goto __ucenv_next
 
 # unload [--module TOKEN] [--all-names]
@@ -1327,6 +1332,7 @@ while ($__ucenv_arg <= $#argv)
 end
 if ($%__ucenv_module) then
   __ucenv_recall __UCENV_TOKEN
+  __ucenv_tell
   if (x$__ucenv_recalled:q != x$__ucenv_module:q) goto __ucenv_next
 endif
 if (! $?__UCENV_0) goto __ucenv_unload_inherited
@@ -1335,8 +1341,10 @@ if (! $?__UCENV_0) goto __ucenv_unload_inherited
 __ucenv_unload_loaded:
 s\et __ucenv_least = 0
 __ucenv_recall __UCENV_0_CONDA_PREFIX
+__ucenv_tell
 if ($%__ucenv_recalled > 1) then
   __ucenv_recall __UCENV_0_CONDA_SHLVL
+  __ucenv_tell
   if (x$__ucenv_recalled:q =~ x=[0123456789] || x$__ucenv_recalled:q =~ x=[123456789][0123456789]) s\et __ucenv_least = $__ucenv_recalled:s/=//
   if ($__ucenv_least == 99) s\et __ucenv_least = 0
 endif
@@ -1367,6 +1375,7 @@ s\et __ucenv_i = 1
 while ($__ucenv_i < $__ucenv_level)
   alias __ucenv_do '__ucenv_recall CONDA_PREFIX_'$__ucenv_i
   __ucenv_do
+  __ucenv_tell
   if ($%__ucenv_recalled) set __ucenv_prefixes = ( $__ucenv_prefixes:q $__ucenv_recalled:q )
   @ __ucenv_i ++
 end
@@ -1394,8 +1403,9 @@ endif
 __ucenv_encode
 s\et __ucenv_space = "$__ucenv_text"
 foreach __ucenv_name (CONDA_ENVS_PATH CONDA_ENVS_DIRS CONDA_PKGS_DIRS)
-  alias __ucenv_do '__ucenv_get '$__ucenv_name
+  alias __ucenv_do '__ucenv_ask '$__ucenv_name
   __ucenv_do
+  __ucenv_tell
   if (x$__ucenv_state:q == x-) continue
   s\et __ucenv_comma = 0
   if ($__ucenv_name == CONDA_PKGS_DIRS) s\et __ucenv_comma = 1
