@@ -22,7 +22,7 @@
 # A room is a part of this file that is entered by sourcing it once more: with its input redirected, for $< reads from
 # there, which is how tcsh reads a file without a process.
 
-if ($#argv) then
+if ($#argv > 1) then
   if (x$argv[1]:q == x__ucenv_room) goto __ucenv_room_$argv[2]
 endif
 goto __ucenv_begin
@@ -68,7 +68,7 @@ goto __ucenv_say
 #   __UCENV_<n>_           names recorded
 #   __UCENV_<n>_<NAME>     its state before: =value, - (unset), ~value (set but not exported, in a parent)
 #   __UCENV_<n>G_<NAME>    its state after; missing where conda owns the name
-# Not exported: __UCENV_conda (the alias is ours), __UCENV_deadly (scripts that ended a call: see 4).
+# Not exported: __UCENV_conda (the alias is ours), __UCENV_path (where PATH was unset), __UCENV_deadly (scripts that ended a call: see 4).
 
 __ucenv_begin:
 # A script that tcsh could not go on after has ended the call before this one: see 4.
@@ -87,7 +87,10 @@ s\et __ucenv_word = ""
 if ($#argv) s\et __ucenv_word = $argv[1]:q
 if (x$__ucenv_word:q == xucenv || x$__ucenv_word:q == xconda) then
   s\et __ucenv_arg = 3
-  if ($#argv > 1) s\et __ucenv_word = $argv[2]:q
+  s\et __ucenv_word = ""
+  if ($#argv > 1) then
+    s\et __ucenv_word = $argv[2]:q
+  endif
   if ($argv[1] == conda && x$__ucenv_word:q !~ x{,de}activate) s\et __ucenv_word = conda
 endif
 s\et __ucenv_step = program
@@ -355,8 +358,8 @@ alias __ucenv_here 'if (1) set '$argv[3]' = ( $__ucenv_saved:q )'
 __ucenv_here
 e\xit 0
 
-# Whether the copy of $__ucenv_state in variable $argv[3] would be too long: NAME=value and a NUL of 131,072 bytes or more
-# let no command start any more.  tcsh counts characters; the bytes are those of a file, where it can have one.
+# Keep a long $__ucenv_state as $argv[3].  NAME=value and a NUL of 131,072 bytes or more let no command start any more: such
+# a copy is not exported.  tcsh counts characters; the bytes are those of a file, where it can have one.
 __ucenv_room_measure:
 @ __ucenv_bytes = $%__ucenv_state * 4
 if (x$__ucenv_self:q =~ x/proc/*) then
@@ -365,7 +368,12 @@ x
 endif
 s\et __ucenv_text = $argv[3]
 @ __ucenv_bytes += $%__ucenv_text + 2
-if ($__ucenv_bytes >= 131072) s\et __ucenv_long = 1
+if ($__ucenv_bytes < 131072) then
+  s\etenv $argv[3] $__ucenv_state:q
+else
+  alias __ucenv_here 's\et '$argv[3]' = $__ucenv_state:q'
+  __ucenv_here
+endif
 e\xit 0
 __ucenv_room_bytes:
 g\lob $__ucenv_state:q >! /proc/self/fd/0
@@ -419,6 +427,11 @@ endif
 __ucenv_forget:
 if ($__ucenv_n == 0) then
   if ($?__UCENV_conda) unalias conda
+  # Without PATH tcsh has a $path of its own, which setting PATH replaced.
+  if ($?__UCENV_path && ! $?PATH) then
+    if (1) set path = ( $__UCENV_path:q )
+    u\nsetenv PATH
+  endif
   u\nsetenv __UCENV_\*
   u\nset __UCENV_\*
   goto __ucenv_next
@@ -1272,6 +1285,7 @@ foreach __ucenv_name ($__ucenv_names)
   if ($__ucenv_name !~ *PATH && $__ucenv_name !~ *DIRS && $__ucenv_name != PS1) continue
   if ($__ucenv_name == PATH) then
     s\et __ucenv_path = $__ucenv_state:q
+    if (x$__ucenv_path:q == x- && $?path) set __UCENV_path = ( $path:q )
     s\et __ucenv_comma = 0
     __ucenv_split
     s\et __ucenv_text = $__ucenv_condabin:q
@@ -1447,7 +1461,19 @@ else
   endif
   if (-x $__ucenv_root:q/bin/ucenv) s\et __ucenv_value = $__ucenv_root:q/bin/ucenv
 endif
+# An empty argument is one, and "$x" fails on a newline.
+s\et __ucenv_text = ""
+s\et __ucenv_i = 1
+while ($__ucenv_i < $#argv)
+  @ __ucenv_i ++
+  if ($%argv[$__ucenv_i]) then
+    s\et __ucenv_text = "$__ucenv_text "'$argv['$__ucenv_i']:q'
+  else
+    s\et __ucenv_text = "$__ucenv_text "\'\'
+  endif
+end
+alias __ucenv_do '$__ucenv_value:q'"$__ucenv_text"
 if (! $__ucenv_noglob) u\nset noglob
-$__ucenv_value:q $argv[2-]:q
+__ucenv_do
 s\et __ucenv_status = $status
 goto __ucenv_done
