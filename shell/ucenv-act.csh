@@ -643,9 +643,10 @@ end
 s\et noglob
 goto __ucenv_next
 
-# What became of the noted variables: revert, but for what conda owns; back, all; settle, in the record of level
-# $__ucenv_n.
+# What became of the noted variables: revert, but for what conda owns (or only lists); back, all; settle, in the record of
+# level $__ucenv_n.
 __ucenv_revert:
+__ucenv_revert_lists:
 __ucenv_back:
 __ucenv_settle:
 if (1) set __ucenv_names = ()
@@ -656,6 +657,7 @@ foreach __ucenv_name ($__ucenv_noted_names)
   __ucenv_do
   __ucenv_tell
   if (x$__ucenv_state:q == x$__ucenv_noted[$__ucenv_i]:q || " $__ucenv_names " =~ "* $__ucenv_name *") continue
+  if ($__ucenv_step == revert_lists && $__ucenv_name !~ *PATH && $__ucenv_name !~ *DIRS) continue
   if ($__ucenv_step != back) then
     if (" $__ucenv_owned " =~ "* $__ucenv_name *" || $__ucenv_name =~ CONDA_PREFIX_[$__ucenv_digits]* || $__ucenv_name =~ CONDA_STACKED_[$__ucenv_digits]*) continue
   endif
@@ -1097,7 +1099,14 @@ foreach __ucenv_name ($__ucenv_sets)
 end
 goto __ucenv_next
 __ucenv_native_up:
-if ($%__ucenv_to && ! $__ucenv_stacked) set __ucenv_plan = ( list_up run_again $__ucenv_plan )
+if (! $%__ucenv_to || $__ucenv_stacked) goto __ucenv_next
+if (1) set __ucenv_names = ( PATH )
+if ($__ucenv_top && $__ucenv_top == $__ucenv_below) then
+  # A level of ours, whose record has its entries in lists; they would be there twice.
+  if (1) set __ucenv_plan = ( list_up note run_again revert_lists $__ucenv_plan )
+else
+  if (1) set __ucenv_plan = ( list_up run_again $__ucenv_plan )
+endif
 goto __ucenv_next
 
 # After a call that a script ended: what the load or the activation had begun is gone.
