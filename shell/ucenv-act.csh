@@ -16,6 +16,7 @@
 #   alias __ucenv_do    a variable whose name is in a variable: the alias is made of the name, then called.  Names are
 #                       checked to be identifiers before; a value is never part of it, but for encoded ones (see 2).
 #   $x:q                a value, byte for byte.  "$x" fails on a newline, and is for texts that have none.
+#                       One chain of modifiers has :as only or :s only: before 2020 the `a` was for the whole chain.
 # Comparisons begin with x, as tcsh takes -e or ( for an operator, and a pattern (=~) never holds a value that is not
 # encoded.  Nothing that was read is ever parsed.
 #
@@ -147,7 +148,7 @@ alias __ucenv_split \
   's\et __ucenv_list = " x$__ucenv_text:as/:/ x/ ";' \
   'if (x$__ucenv_state:q == x-) set __ucenv_list = " "'
 alias __ucenv_join \
-  's\et __ucenv_text = "$__ucenv_list:as/ x/:/:s/://:as/ //";' \
+  's\et __ucenv_text = "$__ucenv_list:as/ x/:/:as/ //"; s\et __ucenv_text = $__ucenv_text:s/://:q;' \
   'if ($__ucenv_comma) set __ucenv_text = $__ucenv_text:as/:/%C/:as/%A/:/;' \
   '__ucenv_decode; s\et __ucenv_state = =$__ucenv_text:q;' \
   'if ("$__ucenv_list" == " ") set __ucenv_state = -'
@@ -274,7 +275,8 @@ foreach __ucenv_word ($__ucenv_list)
   if ("$__ucenv_word" =~ /*) s\et __ucenv_lead = /
   if ("$__ucenv_word" =~ //* && "$__ucenv_word" !~ ///*) s\et __ucenv_lead = //
   s\et __ucenv_out = ""
-  foreach __ucenv_part ($__ucenv_word:as,/, ,:x)
+  s\et __ucenv_text = "$__ucenv_word:as,/, ,"
+  foreach __ucenv_part ($__ucenv_text)
     if ($__ucenv_part == .) continue
     if ($__ucenv_part != ..) then
       s\et __ucenv_out = $__ucenv_out/$__ucenv_part
@@ -390,7 +392,8 @@ s\et __ucenv_text = $__ucenv_recalled:q
 __ucenv_encode
 if (1) set __ucenv_names = ()
 if (1) set __ucenv_lists = ()
-foreach __ucenv_name ($__ucenv_text:as/%s/ /:x)
+s\et __ucenv_text = "$__ucenv_text:as/%s/ /"
+foreach __ucenv_name ($__ucenv_text)
   if ($__ucenv_name !~ [$__ucenv_letters]* || $__ucenv_name =~ *[^$__ucenv_letters$__ucenv_digits]*) continue
   if (1) set __ucenv_names = ( $__ucenv_names $__ucenv_name )
   alias __ucenv_do 'alias __ucenv_tell "__ucenv_given_$?__UCENV_'$__ucenv_n'G_'$__ucenv_name' __UCENV_'$__ucenv_n'G_'$__ucenv_name'; __ucenv_recall_$?__UCENV_'$__ucenv_n'_'$__ucenv_name' __UCENV_'$__ucenv_n'_'$__ucenv_name'; __ucenv_tell_$?'$__ucenv_name' '$__ucenv_name'"'
@@ -728,7 +731,8 @@ foreach __ucenv_word ($__ucenv_json)
   s\et __ucenv_name = ""
   if ("$__ucenv_word" =~ *:* && $__ucenv_depth == $__ucenv_vars_depth && $__ucenv_depth) then
     # Blanks, and a carriage return that cannot be named here, may stand around the colon.
-    s\et __ucenv_text = "$__ucenv_word:as/%s//:as/%t//:s/://"
+    s\et __ucenv_text = "$__ucenv_word:s/://"
+    s\et __ucenv_text = "$__ucenv_text:as/%s//:as/%t//"
     if ("$__ucenv_text" !~ *[%$__ucenv_letters$__ucenv_digits+.-]* && "$__ucenv_string" =~ [$__ucenv_letters]* && "$__ucenv_string" !~ *[^$__ucenv_letters$__ucenv_digits]*) then
       s\et __ucenv_name = "$__ucenv_string"
       if ("$__ucenv_unwatched PATH PS1 IFS " =~ "* $__ucenv_name *" || $__ucenv_name =~ __UCENV*) s\et __ucenv_name = ""
@@ -793,7 +797,8 @@ foreach __ucenv_name ($__ucenv_state_names)
     alias __ucenv_do '__ucenv_put __CONDA_SHLVL_'$__ucenv_level'_'$__ucenv_name
     __ucenv_do
   endif
-  s\et __ucenv_text = "$__ucenv_value:s/x//:as/%K/%k/"
+  s\et __ucenv_text = "$__ucenv_value:s/x//"
+  s\et __ucenv_text = "$__ucenv_text:as/%K/%k/"
   __ucenv_decode
   s\et __ucenv_state = =$__ucenv_text:q
   alias __ucenv_do '__ucenv_put '$__ucenv_name
