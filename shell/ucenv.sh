@@ -12,7 +12,7 @@
 # Builtins only, and never through an alias or a function of the user's: `\command` before each. Nothing that is read
 # is ever evaluated: eval sees names made of letters, digits and `_`, and values by reference.
 # `\command set -- "$1" $names` splits on purpose, `=value` and `:=` are states and lists, and sections for one shell are meant:
-# shellcheck shell=sh disable=SC1001,SC1003,SC1007,SC1097,SC2034,SC2086,SC2119,SC2120,SC2145,SC2154,SC2283,SC3028,SC3043,SC3044
+# shellcheck shell=sh disable=SC1001,SC1003,SC1007,SC1097,SC2016,SC2034,SC2086,SC2119,SC2120,SC2145,SC2154,SC2283,SC3028,SC3043,SC3044
 
 # 1 what is ours -------------------------------------------------------------------------------------------------
 #
@@ -68,43 +68,54 @@ __ucenv_call() {
             __ucenv_say "'ucenv $1' inside an activation script is not followed"
             \command return
         fi
+        # A Ctrl-C has ended a script, and what it found is still here.
         \command unalias exit || \command :
+        __ucenv_interrupted=1
         ;;
+    *) __ucenv_flags=$- __ucenv_ifs=${IFS+=}${IFS-} __ucenv_shopt= __ucenv_interrupted= ;;
     esac
-    __ucenv_flags=$- __ucenv_ifs=${IFS+=}${IFS-} __ucenv_shopt= __ucenv_status=0
     \command set +aeux -f
-    IFS=' 	
-'
-    __ucenv_blank=$IFS
-    case :${BASH_VERSION:+${BASHOPTS-}}: in *:failglob:*)
-        \command shopt -u failglob
-        __ucenv_shopt="$__ucenv_shopt failglob"
-        ;;
-    esac
+    if __ucenv_fixed IFS || __ucenv_is_refused IFS; then __ucenv_ifs=fixed; fi
+    case $__ucenv_ifs in fixed) ;; *) IFS=' 	
+' ;; esac
+    __ucenv_blank=${IFS-} __ucenv_status=0
+    # bash's: what would make patterns match other than they say, or fail
+    for __ucenv_r in dotglob failglob nocaseglob nocasematch; do
+        case :${BASH_VERSION:+${BASHOPTS-}}: in *:$__ucenv_r:*)
+            \command shopt -u "$__ucenv_r"
+            __ucenv_shopt="$__ucenv_shopt $__ucenv_r"
+            ;;
+        esac
+    done
     __ucenv_kept= __ucenv_lost= __ucenv_broken=
-    __ucenv_do_"$@" || __ucenv_status=$?
+    case $__ucenv_interrupted${__ucenv_noted-} in 1?*) __ucenv_settle back ;; esac
+    case $__ucenv_ifs in
+    fixed) __ucenv_say 'IFS is readonly' || __ucenv_status=1 ;;
+    *) __ucenv_do_"$@" || __ucenv_status=$? ;;
+    esac
     case $__ucenv_kept in ?*) __ucenv_say "kept, because they were changed since:$__ucenv_kept" || \command : ;; esac
     case $__ucenv_lost in ?*) __ucenv_say "cannot restore here (too long for the environment):$__ucenv_lost" || \command : ;; esac
     case $__ucenv_broken in ?*) __ucenv_say "conda's state was broken ($__ucenv_broken); cleaned up" || \command : ;; esac
+    __ucenv_c=
+    for __ucenv_r in u a x e; do
+        case $__ucenv_flags in *$__ucenv_r*) __ucenv_c=$__ucenv_c$__ucenv_r ;; esac
+    done
     for __ucenv_r in $__ucenv_shopt; do \command shopt -s "$__ucenv_r"; done
-    \command set -- "$__ucenv_status" "$__ucenv_flags" "$__ucenv_ifs"
+    case $__ucenv_flags in *f*) ;; *) \command set +f ;; esac
+    \command set -- "$__ucenv_status" "$__ucenv_c" "$__ucenv_ifs"
     \command unset -v __ucenv_alias __ucenv_all __ucenv_before __ucenv_below __ucenv_blank __ucenv_broken __ucenv_c \
         __ucenv_callback __ucenv_changed __ucenv_close __ucenv_code __ucenv_depth __ucenv_env __ucenv_failed \
-        __ucenv_file __ucenv_flags __ucenv_given __ucenv_ifs __ucenv_inside __ucenv_json __ucenv_kept __ucenv_key \
-        __ucenv_known __ucenv_lang __ucenv_level __ucenv_line __ucenv_list __ucenv_listed __ucenv_lost \
-        __ucenv_modifier __ucenv_module __ucenv_n __ucenv_names __ucenv_noted __ucenv_object __ucenv_old \
-        __ucenv_open __ucenv_prefix __ucenv_put __ucenv_r __ucenv_root __ucenv_s __ucenv_scripts __ucenv_section \
-        __ucenv_shopt __ucenv_space __ucenv_stack __ucenv_status __ucenv_text __ucenv_token __ucenv_top \
-        __ucenv_undecoded __ucenv_user_exit __ucenv_v
+        __ucenv_file __ucenv_flags __ucenv_given __ucenv_ifs __ucenv_inside __ucenv_interrupted __ucenv_json \
+        __ucenv_kept __ucenv_key __ucenv_known __ucenv_lang __ucenv_leave __ucenv_leaves __ucenv_level __ucenv_line \
+        __ucenv_list __ucenv_listed __ucenv_lost __ucenv_modifier __ucenv_module __ucenv_n __ucenv_names __ucenv_noted \
+        __ucenv_numbers __ucenv_object __ucenv_old __ucenv_open __ucenv_prefix __ucenv_put __ucenv_r __ucenv_root \
+        __ucenv_s __ucenv_scripts __ucenv_section __ucenv_shopt __ucenv_space __ucenv_stack __ucenv_status \
+        __ucenv_text __ucenv_token __ucenv_top __ucenv_undecoded __ucenv_user_exit __ucenv_v
     case $3 in
     =*) IFS=${3#=} ;;
-    *) \command unset -v IFS ;;
+    '') \command unset -v IFS ;;
     esac
-    case $2 in *f*) ;; *) \command set +f ;; esac
-    case $2 in *u*) \command set -u ;; esac
-    case $2 in *a*) \command set -a ;; esac
-    case $2 in *x*) \command set -x ;; esac
-    case $2 in *e*) \command set -e ;; esac
+    case $2 in ?*) \command set "-$2" ;; esac
     \command return "$1"
 }
 
@@ -146,12 +157,14 @@ __ucenv_state() {
 }
 
 # __ucenv_exported: whether variable $1, which is set, is exported. __ucenv_exports: the names of all that are.
-# __ucenv_fixed: whether $1 is readonly, where trying would not do. A shell that cannot list says yes, none and no.
+# __ucenv_fixed: whether $1 is readonly, where trying would not do. __ucenv_counts: whether it is a number, for which the
+# shell evaluates what is assigned. A shell that cannot list says yes, none, no and no.
 __ucenv_lists() { \command return 1; }
 __ucenv_exported() { \command :; }
 __ucenv_exports() { __ucenv_names=$__ucenv_known; }
 __ucenv_names_from() { __ucenv_names=; }
 __ucenv_fixed() { \command return 1; }
+__ucenv_counts() { \command return 1; }
 __ucenv_has_alias() { \command alias "$1" >/dev/null 2>&1; }
 # Noted values stand in variables __ucenv_was_<NAME>; bash, whose listing slows down with each, has an array. The two loops
 # are for hundreds of names, all valid: one eval for each, no function.
@@ -174,6 +187,10 @@ bash*)
         __ucenv_exported() {
             \command eval "__ucenv_v=\${$1@a}"
             case $__ucenv_v in *x*) ;; *) \command return 1 ;; esac
+        }
+        __ucenv_counts() {
+            \command eval "__ucenv_v=\${$1@a}"
+            case $__ucenv_v in *i*) ;; *) \command return 1 ;; esac
         }
         __ucenv_exports() {
             \command set -- ${!_@} ${!A@} ${!B@} ${!C@} ${!D@} ${!E@} ${!F@} ${!G@} ${!H@} ${!I@} ${!J@} ${!K@} ${!L@} ${!M@} \
@@ -237,27 +254,39 @@ zsh*)
     __ucenv_fixed() {
         \command eval "__ucenv_v=\${(t)$1}"
         case $__ucenv_v in *readonly*) ;; *) \command return 1 ;; esac
+    }
+    __ucenv_counts() {
+        \command eval "__ucenv_v=\${(t)$1}"
+        case $__ucenv_v in integer* | float*) ;; *) \command return 1 ;; esac
     }'
     ;;
 ksh*)
     # Listing costs a file in mksh, and what the list does not know yet is ours, which we export.
     \command eval '
     __ucenv_lists() { \command :; }
+    __ucenv_line_up() { __ucenv_v=" $* "; }
     __ucenv_exported() {
         case ${__ucenv_listed-} in "")
-            __ucenv_listed=${ \command typeset +x; }
-            \command set -- "$1" $__ucenv_listed
-            __ucenv_listed=" $* "
+            __ucenv_line_up ${ \command typeset +x; }
+            __ucenv_listed=$__ucenv_v
             ;;
         esac
         case $__ucenv_listed in *" $1 "*) ;; *) \command return 1 ;; esac
     }
     __ucenv_exports() {
         __ucenv_names=${ \command typeset +x; }
-        \command set -- $__ucenv_names
-        __ucenv_listed=" $* "
+        __ucenv_line_up $__ucenv_names
+        __ucenv_listed=$__ucenv_v
     }
     __ucenv_names_from() { __ucenv_exports; }
+    __ucenv_counts() {
+        case ${__ucenv_numbers-} in "")
+            __ucenv_line_up HISTSIZE ${ \command typeset +i; \command typeset +E 2>&-; \command typeset +F 2>&-; }
+            __ucenv_numbers=$__ucenv_v
+            ;;
+        esac
+        case $__ucenv_numbers in *" $1 "*) ;; *) \command return 1 ;; esac
+    }
     # ksh93 opens a dozen catalogs to say that there is no such alias
     __ucenv_has_alias() {
         case "
@@ -268,8 +297,9 @@ $1="*) ;; *) \command return 1 ;; esac
 esac
 
 # Bring variable $1 to state $2. What is readonly stays as it is, silently: stderr is closed, which costs no open as
-# /dev/null would. PS1 keeps its attribute: nobody meant to export it.
+# /dev/null would. So does a number that would be given more than digits. PS1 keeps its attribute: nobody meant to export it.
 __ucenv_put() {
+    case ${2#?} in *[!-.0123456789]*) if __ucenv_counts "$1"; then \command return 0; fi ;; esac
     __ucenv_fixed "$1" || case $2 in
     -) \command unset -v "$1" ;;
     =*)
@@ -299,11 +329,11 @@ __ucenv_assign_plain() {
         ;;
     esac
 }
+# Is variable $1 readonly, where no attribute tells? It is tried, with the value it has.
 __ucenv_is_refused() {
-    case ${PATH+x} in
-    x) if __ucenv_assign PATH "$PATH"; then \command return 1; fi ;;
-    *) \command return 1 ;;
-    esac
+    \command eval "__ucenv_r=\${$1+=}\${$1-}"
+    case $__ucenv_r in '') \command return 1 ;; esac
+    if __ucenv_assign "$1" "${__ucenv_r#=}"; then \command return 1; fi
 } 2>&-
 
 # 2 lists --------------------------------------------------------------------------------------------------------
@@ -521,7 +551,7 @@ __ucenv_drop() {
 __ucenv_undo() {
     \command eval "__ucenv_all=\${__UCENV_$1_-}"
     for __ucenv_n in $__ucenv_all; do
-        __ucenv_is_name "$__ucenv_n" || \command continue
+        __ucenv_is_watched "$__ucenv_n" || \command continue
         \command eval "__ucenv_before=\${__UCENV_$1_$__ucenv_n-} __ucenv_given=\${__UCENV_$1G_$__ucenv_n-}"
         case $__ucenv_before in
         '')
@@ -636,7 +666,8 @@ __ucenv_read() {
     IFS=$__ucenv_blank
 }
 
-# Run script __ucenv_file. `exit` at its top level ends the script, not the shell: it reads `return` there.
+# Run script __ucenv_file. `exit` at its top level ends the script, not the shell: it reads `return` there. Whoever ended
+# one by Ctrl-C still leaves bash and zsh by `exit`, though `return` ends only functions and scripts there.
 __ucenv_source() {
     case ${__ucenv_user_exit-} in '')
         __ucenv_user_exit=no
@@ -647,15 +678,19 @@ __ucenv_source() {
     yes) __ucenv_alias= ;;
     *) __ucenv_alias=1 ;;
     esac
-    case $__ucenv_alias${BASH_VERSION:+bash} in
+    __ucenv_leave='return'
+    case $__ucenv_alias${BASH_VERSION:+bash}${ZSH_VERSION:+zsh} in
+    1zsh) __ucenv_leave='\builtin ${${funcstack:+return}:-exit}' ;;
     1bash)
+        \command eval '__ucenv_leaves=(exit return)'
+        __ucenv_leave='\builtin ${__ucenv_leaves[${#FUNCNAME[*]}>0]}'
         if \command shopt -q expand_aliases; then \command :; else
             \command shopt -s expand_aliases
             __ucenv_alias=2
         fi
         ;;
     esac
-    case $__ucenv_alias in ?) \command alias exit=return ;; esac
+    case $__ucenv_alias in ?) \command alias "exit=$__ucenv_leave" ;; esac
     \command set +f
     case $__ucenv_flags in *x*) \command set -x ;; esac
     __ucenv_failed=0 __ucenv_inside=1
@@ -881,7 +916,9 @@ __ucenv_note_also() {
 }
 __ucenv_is_watched() {
     case $1 in
-    _ | PWD | OLDPWD | SHLVL | IFS | OPTIND | OPTARG | RANDOM | SRANDOM | SECONDS | LINENO | PS4 | __UCENV* | __ucenv*) \command return 1 ;;
+    _ | PWD | OLDPWD | SHLVL | IFS | OPTIND | OPTARG | PS4 | __UCENV* | __ucenv*) \command return 1 ;;
+    # evaluated by bash, whether it can tell or not
+    RANDOM | SRANDOM | SECONDS | LINENO | BASHPID | HISTCMD | MAILCHECK | ERRNO) \command return 1 ;;
     '' | [0123456789]* | *[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_]*) \command return 1 ;;
     esac
 }
@@ -930,6 +967,7 @@ __ucenv_unnote() {
     ?) \command unset -v __ucenv_was ;;
     *) for __ucenv_n in $__ucenv_noted; do \command unset -v "__ucenv_was_$__ucenv_n"; done ;;
     esac
+    __ucenv_noted=
 }
 
 # 5 levels -------------------------------------------------------------------------------------------------------
@@ -1023,7 +1061,11 @@ __ucenv_set_prompt() {
         esac
         ;;
     esac
-    __ucenv_put PS1 "=${CONDA_PROMPT_MODIFIER-}$__ucenv_v"
+    # Shells expand what stands in a prompt.
+    case ${CONDA_PROMPT_MODIFIER-} in
+    *[\\\$\`]*) __ucenv_put PS1 "=$__ucenv_v" ;;
+    *) __ucenv_put PS1 "=${CONDA_PROMPT_MODIFIER-}$__ucenv_v" ;;
+    esac
 }
 
 # In PATH the first entry of prefix $1 becomes that of $2 (none: it goes). Without $1, $2 comes in front.
@@ -1441,7 +1483,7 @@ __ucenv_do_load() {
     *) __ucenv_prefix= ;;
     esac
     \command set -- "$__ucenv_prefix" "$__ucenv_root" "$__ucenv_space" "$__ucenv_module"
-    if __ucenv_fixed PATH || __ucenv_is_refused; then __ucenv_say 'PATH is readonly' || \command return; fi
+    if __ucenv_fixed PATH || __ucenv_is_refused PATH; then __ucenv_say 'PATH is readonly' || \command return; fi
     case ${__UCENV_LEVELS-} in ?*) __ucenv_unload || \command return ;; esac
     __ucenv_root=$2 __ucenv_space=$3
     __ucenv_read_level || \command :
@@ -1679,6 +1721,14 @@ __ucenv_program() {
         \command ucenv "$@"
     fi
 }
+
+# A mark of a script that runs, or was ended by a Ctrl-C, is this shell's only if it stands there now: none is inherited.
+__ucenv_unmark() {
+    case ${ZSH_VERSION-} in ?*) \builtin emulate -L sh ;; esac
+    __ucenv_is_nested || \command unset -v __ucenv_inside
+    \command unset -v __ucenv_r
+}
+__ucenv_unmark
 
 case ${__ucenv_flags-} in
 a)
