@@ -368,6 +368,13 @@ __ucenv_close_list() {
     esac
 }
 
+# Takes the next entry of __ucenv_v (`a:b:`), as __ucenv_r; fails at its end.
+__ucenv_next() {
+    case $__ucenv_v in '') \command return 1 ;; esac
+    __ucenv_r=${__ucenv_v%%"$__ucenv_s"*}
+    __ucenv_v=${__ucenv_v#*"$__ucenv_s"}
+}
+
 # The first entry equal to $1 makes room for the entries $2 (`a:b:`, or none); fails where there is no such entry.
 __ucenv_replace() {
     case $__ucenv_list in
@@ -385,10 +392,7 @@ __ucenv_merge() {
     __ucenv_v=${__ucenv_list#?}
     __ucenv_open_list "$2" "$4"
     \command set -- "$1" "$2" "$4" "$5"
-    while \command :; do
-        case $__ucenv_v in '') \command break ;; esac
-        __ucenv_r=${__ucenv_v%%"$__ucenv_s"*}
-        __ucenv_v=${__ucenv_v#*"$__ucenv_s"}
+    while __ucenv_next; do
         __ucenv_replace "$__ucenv_r" '' || \command set -- "$@" "$__ucenv_r"
     done
     # Left over is what the step took out: it goes back where the first that it added stands.
@@ -409,10 +413,7 @@ __ucenv_merge() {
 __ucenv_take_under() {
     __ucenv_v=${__ucenv_list#?}
     __ucenv_list=$__ucenv_s
-    while \command :; do
-        case $__ucenv_v in '') \command break ;; esac
-        __ucenv_r=${__ucenv_v%%"$__ucenv_s"*}
-        __ucenv_v=${__ucenv_v#*"$__ucenv_s"}
+    while __ucenv_next; do
         case $__ucenv_r in
         "${CONDA_PREFIX:-/dev/null}"/*) ;;
         "$1" | "$1"/*) case $2 in *"$__ucenv_s$__ucenv_r$__ucenv_s"*) ;; *) \command continue ;; esac ;;
@@ -463,10 +464,8 @@ __ucenv_as_before() {
     __ucenv_v=${__ucenv_list#?}
     \command set -- "$1" "$__ucenv_list"
     __ucenv_list=:
-    while \command :; do
-        case $__ucenv_v in '') \command break ;; esac
-        __ucenv_normal "${__ucenv_v%%:*}"
-        __ucenv_v=${__ucenv_v#*:}
+    while __ucenv_next; do
+        __ucenv_normal "$__ucenv_r"
         __ucenv_list=$__ucenv_list$__ucenv_r:
     done
     __ucenv_r=$1
