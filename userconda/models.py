@@ -63,6 +63,7 @@ class Directory:
             `classes` index PrefixSnapshot.classes.
         symlinks: (name, target as stored).
         children: names of the directories below that were read too.
+        kind: the directory's own uid, gid and permission bits.
     """
 
     path: str
@@ -74,6 +75,7 @@ class Directory:
     classes: array[int] = field(default_factory=lambda: array("H"))
     symlinks: list[tuple[str, str]] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
+    kind: tuple[int, int, int] = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)

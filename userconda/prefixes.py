@@ -189,7 +189,8 @@ class Walk:
     def __reduce__(self) -> tuple[object, ...]:
         # 120,000 names and figures cross from the workers: pickling them one by one takes as long as reading them.
         columns = [
-            (d.path, d.mtime_ns, d.names, *map(bytes, _columns(d)), d.symlinks, d.children) for d in self.directories
+            (d.path, d.mtime_ns, d.names, *map(bytes, _columns(d)), d.symlinks, d.children, d.kind)
+            for d in self.directories
         ]
         skipped = [(skipped.path, skipped.reason) for skipped in self.skipped]
         rest = (self.classes, skipped, self.unreadable, self.transactions, self.rest, self.operations)
@@ -229,8 +230,9 @@ def _unpack_walk(data: bytes) -> Walk:
             array("H", numbers),
             symlinks,
             children,
+            kind,
         )
-        for path, mtime_ns, names, sizes, mtimes, inodes, numbers, symlinks, children in columns
+        for path, mtime_ns, names, sizes, mtimes, inodes, numbers, symlinks, children, kind in columns
     ]
     skips = [Skipped(*item) for item in skipped]
     return Walk(directories, classes, skips, unreadable, transactions, rest, operations)
@@ -373,6 +375,7 @@ def _read_directory(descriptor: int, path: str, walk: Walk, device: int, is_base
         walk.skipped.append(Skipped(path, "another filesystem is mounted there"))
         return None
     directory = Directory(path, status.st_mtime_ns)
+    directory.kind = (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
     names, sizes, mtimes = directory.names.append, directory.size_bytes.append, directory.mtimes_ns.append
     inodes, classes, known = directory.inodes.append, directory.classes.append, walk.classes
     numbers = {key: number for number, key in enumerate(known)}

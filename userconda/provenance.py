@@ -23,6 +23,9 @@ class Provenance:
         time: seconds since the epoch.
         token: the run's; tells recovery that a target is the finished clone of a journal.
         files: how many files came by which link mode.
+        thin: it has links into another environment, and depends on that.
+        links_to: where those links lead: a real path.
+        linked: directories that were linked whole. What is no link any more was thawed since.
     """
 
     source: str
@@ -33,6 +36,8 @@ class Provenance:
     token: str
     thin: bool = False
     files: dict[str, int] = field(default_factory=dict)
+    links_to: str = ""
+    linked: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2).encode() + b"\n"
@@ -44,8 +49,8 @@ def read_provenance(prefix: str) -> Provenance | None:
         with open(os.path.join(prefix, "conda-meta", FILE_NAME), "rb") as stream:
             document: dict[str, Any] = json.load(stream)
         known = {name: document[name] for name in Provenance.__slots__ if name in document}
-        note = Provenance(**known)
-        words = (note.source, note.source_name, note.token)
+        note = Provenance(**{**known, "linked": tuple(known.get("linked", ()))})
+        words = (note.source, note.source_name, note.token, note.links_to, *note.linked)
         return note if all(type(word) is str for word in words) and isinstance(note.time, (int, float)) else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
