@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
-from userconda import probe
-from userconda.contents import find_holding, held_prefixes
-from userconda.errors import SourceIncomplete, TargetExists, TooDear, UsageError
+from userconda import probe, thin
+from userconda.analysis import analyse
+from userconda.contents import find_holding, find_scripts, held_prefixes
+from userconda.errors import (
+    NotEnoughInodes,
+    NotEnoughSpace,
+    SourceChanged,
+    SourceIncomplete,
+    TargetExists,
+    ThinRefused,
+    TooDear,
+    UsageError,
+)
 from userconda.execute import Tally, execute_clone
 from userconda.models import (
+    Analysis,
     Capabilities,
     Charge,
     ClonePlan,
@@ -26,13 +38,15 @@ from userconda.models import (
     LinkMode,
     PrefixSnapshot,
     QuotaAnswer,
+    Refusal,
     WhenRefused,
 )
 from userconda.parallel import Pool
 from userconda.plan import check_fit, check_links, check_space, files_to_look_at, plan_clone
 from userconda.prefixes import package_directories, read_prefix
+from userconda.provenance import read_provenance
 from userconda.twins import clones_of, find_twins
-from userconda.units import format_bytes, format_count
+from userconda.units import format_bytes, format_count, printable
 
 #: Refused links are worth a question when copying instead costs more than this share of the environment.
 _WORTH_ASKING = 0.05
@@ -48,6 +62,7 @@ class Surroundings:
     Attributes:
         clones: the user's environments, among which may be earlier clones.
         own_copy_share: percent of the remaining quota.
+        analyses: files where an analysis of the source may be kept; the last one is the user's to write.
         check_fit: whether what has no room is refused before anything is made.
         read_quotas: asks one quota command about a directory.
     """
@@ -59,19 +74,38 @@ class Surroundings:
     own_copy_share: int
     operations_in_flight: int
     source_is_base: bool
+    analyses: tuple[str, ...] = ()
     check_fit: bool = True
     read_quotas: Callable[[str], QuotaAnswer] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What a user is asked to choose between where links are refused."""
+    """What a user is asked to choose between where links are refused.
+
+    Attributes:
+        thin: None where no thin clone may be made.
+    """
 
     source_name: str
     files: int
     all_files: int
     reason: str
     own_copy: Charge
+    thin: Charge | None = None
+
+
+#: Asks the user: OWN_COPY, THIN, or FAIL for neither.
+Choose = Callable[[Prices], WhenRefused]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What was read of the source: enough for any plan."""
+
+    snapshot: PrefixSnapshot
+    prefixes: tuple[str, ...]
+    holding: set[str]
 
 
 def _silent(phase: str, done: int, total: int) -> None:
@@ -83,41 +117,145 @@ def clone(
     surroundings: Surroundings,
     *,
     dry_run: bool = False,
-    accept: Callable[[Prices], bool] | None = None,
+    choose: Choose | None = None,
     progress: Progress = _silent,
 ) -> CloneResult:
     """Clone an environment, or tell what it would cost.
 
     Args:
-        accept: asks the user whether to pay for an own copy; None where nobody can be asked.
+        choose: None where nobody can be asked.
     """
     started = time.monotonic()
     _check_places(request, surroundings)
     pool = Pool(surroundings.operations_in_flight)
-    snapshot = read_prefix(
-        request.source_prefix,
-        pool,
-        is_base=surroundings.source_is_base,
-        package_caches=surroundings.package_caches,
-        on_tick=lambda done: progress("reading", done, 0),
-    )
-    capabilities = probe.probe_pair(snapshot, os.path.dirname(request.target_prefix))
-    plan = make_plan(request, surroundings, snapshot, capabilities, pool, progress)
-    explain = _Explain(request, snapshot, capabilities)
-    del snapshot
+    if request.thin:
+        kept = thin.find_analysis(request.source_prefix, surroundings.analyses, request.private, pool)
+        if kept is not None and kept.snapshot.is_base is surroundings.source_is_base:
+            # What a look at listings does not show, the clone itself finds: then it is read anew.
+            with contextlib.suppress(SourceChanged):
+                return _clone_thin(request, surroundings, kept, pool, dry_run, progress, started)
+    links_to, linked = _inherited(request)
+    source = _read_source(request, surroundings, pool, progress)
+    if request.thin:
+        analysis = analyse_source(source.snapshot, source.prefixes, source.holding, request.private)
+        del source
+        if surroundings.analyses:
+            thin.try_to_keep(analysis, surroundings.analyses[-1])
+        return _clone_thin(request, surroundings, analysis, pool, dry_run, progress, started)
+    capabilities = probe.probe_pair(source.snapshot, os.path.dirname(request.target_prefix))
+    plan = make_plan(request, surroundings, source, capabilities, pool)
+    if links_to:
+        plan = dataclasses.replace(plan, links_to=links_to, inherited=linked)
+    explain = _Explain(request, source.snapshot, capabilities)
     check_links(plan, explain.errno)
-    fit = _check_fit(plan, capabilities, surroundings)
+    refused = _dear_refusals(plan)
+    instead = _thin_choice(request, source, links_to) if refused else None
+    del source
+    other = _plan_thin(request, surroundings, instead, capabilities) if instead else None
+    fit, no_room = None, None
+    try:
+        fit = _check_fit(plan, capabilities, surroundings)
+    except (NotEnoughSpace, NotEnoughInodes) as exc:
+        if other is None or dry_run:
+            raise
+        no_room = exc  # there may be room for the thin one
     seconds = time.monotonic() - started
     if dry_run:
-        return dataclasses.replace(_planned(plan, explain, seconds, fit.warnings if fit else ()), fit=fit)
+        return _with(_planned(plan, explain, seconds, fit.warnings if fit else ()), fit, other)
     progress("asking", 0, 0)
     quota_bytes = capabilities.quota_bytes if fit is None or fit.quota_bytes is None else fit.quota_bytes
-    notes = _decide(plan, quota_bytes, surroundings, explain, accept)
+    choice, notes = _decide(plan, other, refused, quota_bytes, surroundings, explain, choose)
+    if choice is WhenRefused.THIN and instead is not None:
+        return _clone_thin(request, surroundings, instead, pool, dry_run, progress, time.monotonic() - seconds)
+    if no_room is not None:
+        raise no_room
     started = time.monotonic()  # what the user took to answer is not the clone's time
     tally = execute_clone(plan, pool, lambda done, total: progress("cloning", done, total))
     seconds += time.monotonic() - started
     notes = [*notes, *(fit.warnings if fit else ())]
-    return dataclasses.replace(_result(plan, tally, explain, notes, seconds), fit=fit)
+    return _with(_result(plan, tally, explain, notes, seconds), fit, other)
+
+
+def _with(result: CloneResult, fit: Fit | None, other: ClonePlan | None) -> CloneResult:
+    return dataclasses.replace(result, fit=fit, thin=other.charge if other else None)
+
+
+def _clone_thin(
+    request: CloneRequest,
+    surroundings: Surroundings,
+    analysis: Analysis,
+    pool: Pool,
+    dry_run: bool,
+    progress: Progress,
+    started: float,
+) -> CloneResult:
+    """
+    Raises:
+        ThinRefused: what the clone's conda removed could be removed in the source.
+    """
+    if (reason := _why_not_thin(request.source_prefix, analysis)) is not None:
+        raise ThinRefused(request.source_name, reason)
+    capabilities = probe.probe_pair(analysis.snapshot, os.path.dirname(request.target_prefix))
+    plan = _plan_thin(request, surroundings, analysis, capabilities)
+    explain = _Explain(request, analysis.snapshot, capabilities)
+    fit = _check_fit(plan, capabilities, surroundings)
+    warnings = fit.warnings if fit else ()
+    if dry_run:
+        return _with(_planned(plan, explain, time.monotonic() - started, warnings), fit, None)
+    tally = execute_clone(plan, pool, lambda done, total: progress("cloning", done, total))
+    return _with(_result(plan, tally, explain, warnings, time.monotonic() - started), fit, None)
+
+
+def _why_not_thin(prefix: str, analysis: Analysis) -> str | None:
+    note = read_provenance(prefix)
+    if note is not None and note.thin:
+        return f"it has links into {printable(note.links_to)} itself; clone that one, or this one without --thin"
+    if (place := thin.writable_place(analysis)) is not None:
+        who = "as root you" if os.geteuid() == 0 else "you"
+        return f"{who} may write to {printable(place)}, and what is removed in the clone would be removed there"
+    return None
+
+
+def _thin_choice(request: CloneRequest, source: _Source, links_to: str) -> Analysis | None:
+    """The analysis for a thin clone, where one may be made instead."""
+    if links_to:
+        return None
+    analysis = analyse_source(source.snapshot, source.prefixes, source.holding, request.private)
+    return analysis if analysis.linked and _why_not_thin(request.source_prefix, analysis) is None else None
+
+
+def analyse_source(
+    snapshot: PrefixSnapshot, prefixes: tuple[str, ...], holding: Set[str], private: tuple[str, ...]
+) -> Analysis:
+    return analyse(snapshot, prefixes=prefixes, holding=holding, scripts=find_scripts(snapshot), private=private)
+
+
+def _plan_thin(
+    request: CloneRequest, surroundings: Surroundings, analysis: Analysis, capabilities: Capabilities
+) -> ClonePlan:
+    return plan_clone(
+        dataclasses.replace(request, thin=True),
+        analysis.snapshot,
+        capabilities,
+        prefixes=analysis.prefixes,
+        holding=analysis.holding,
+        package_directories=lambda record: package_directories(record, surroundings.package_caches),
+        links_to=os.path.realpath(request.source_prefix),
+        linked=analysis.linked,
+        programs=analysis.programs,
+    )
+
+
+def _inherited(request: CloneRequest) -> tuple[str, tuple[str, ...]]:
+    """Where links lead that the source has itself, and which of its directories are such links.
+
+    Raises:
+        ParentWritable: where they lead this user may write by now.
+    """
+    if request.thin:
+        return "", ()
+    note = thin.check_guard(request.source_prefix)
+    return (note.links_to, note.linked) if note else ("", ())
 
 
 def _check_fit(plan: ClonePlan, capabilities: Capabilities, surroundings: Surroundings) -> Fit | None:
@@ -130,21 +268,28 @@ def _check_fit(plan: ClonePlan, capabilities: Capabilities, surroundings: Surrou
     return check_fit(plan, capabilities, answer)
 
 
-def make_plan(
-    request: CloneRequest,
-    surroundings: Surroundings,
-    snapshot: PrefixSnapshot,
-    capabilities: Capabilities,
-    pool: Pool,
-    progress: Progress,
-) -> ClonePlan:
-    """Everything that has to be read before a decision, and the decision."""
+def _read_source(request: CloneRequest, surroundings: Surroundings, pool: Pool, progress: Progress) -> _Source:
+    """Everything that has to be read before a decision."""
+    snapshot = read_prefix(
+        request.source_prefix,
+        pool,
+        is_base=surroundings.source_is_base,
+        package_caches=surroundings.package_caches,
+        on_tick=lambda done: progress("reading", done, 0),
+    )
     progress("looking", 0, 0)
     prefixes = held_prefixes(snapshot)
     try:
         holding = find_holding(snapshot, files_to_look_at(snapshot), prefixes, pool)
     except SourceIncomplete as exc:  # the plan may know of more that cannot be read: they are told of together
         holding, snapshot = set(), dataclasses.replace(snapshot, unreadable=(*snapshot.unreadable, *exc.paths))
+    return _Source(snapshot, prefixes, holding)
+
+
+def make_plan(
+    request: CloneRequest, surroundings: Surroundings, source: _Source, capabilities: Capabilities, pool: Pool
+) -> ClonePlan:
+    snapshot = source.snapshot
     twins = {}
     refused = [bool(verdict.link_errno) for verdict in capabilities.verdicts]
     if request.link_mode is None and any(refused):
@@ -156,10 +301,11 @@ def make_plan(
         request,
         snapshot,
         capabilities,
-        prefixes=prefixes,
-        holding=holding,
+        prefixes=source.prefixes,
+        holding=source.holding,
         twins=twins,
         package_directories=lambda record: package_directories(record, surroundings.package_caches),
+        links_to=os.path.realpath(request.source_prefix) if request.link_mode is LinkMode.SYMLINK else "",
     )
 
 
@@ -190,50 +336,70 @@ class _Explain:
         return probe.reason_for(code, kind, self._source, self._place)
 
 
+def _dear_refusals(plan: ClonePlan) -> list[Refusal]:
+    """What would be copied because links are refused, where that is worth a question."""
+    copied = [r for r in plan.refusals if r.to in (LinkMode.COPY, LinkMode.REFLINK)]
+    dear = sum(refusal.size_bytes for refusal in copied) > _WORTH_ASKING * plan.size_bytes
+    return copied if plan.request.link_mode is None and dear else []
+
+
 def _decide(
     plan: ClonePlan,
+    other: ClonePlan | None,
+    refused: Sequence[Refusal],
     quota_bytes: int | None,
     surroundings: Surroundings,
     explain: _Explain,
-    accept: Callable[[Prices], bool] | None,
-) -> list[str]:
-    """Whether what cannot be linked is to be copied.
+    choose: Choose | None,
+) -> tuple[WhenRefused, list[str]]:
+    """What is done about links that are refused.
 
     Args:
+        other: a thin clone, where one may be made.
         quota_bytes: what a quota leaves, where one is known.
 
     Returns:
-        What the user should know of the decision.
+        OWN_COPY or THIN, and what the user should know of the decision.
 
     Raises:
-        TooDear: it is not.
+        TooDear: nothing is.
     """
-    copied = [r for r in plan.refusals if r.to in (LinkMode.COPY, LinkMode.REFLINK)]
-    dear = sum(refusal.size_bytes for refusal in copied) > _WORTH_ASKING * plan.size_bytes
-    if plan.request.link_mode is not None or not copied or not dear:
-        return []
-    reason = explain.errno(copied[0].errno)
-    price = f"{format_bytes(plan.charge.size_bytes)} and {format_count(plan.charge.inodes, 'inode')}"
-    name = plan.request.source_name
-    if surroundings.when_refused is WhenRefused.OWN_COPY:
-        return []
-    if surroundings.when_refused is WhenRefused.FAIL:
-        raise TooDear(name, f"its files cannot be hard-linked: {reason}; clone.when_refused is fail", price)
-    if accept is not None:
-        prices = Prices(name, sum(r.files for r in copied), plan.files, reason, plan.charge)
-        if not accept(prices):
-            raise TooDear(name, "you chose not to", price)
-        return []
+    if not refused:
+        return WhenRefused.OWN_COPY, []
+    reason, name = explain.errno(refused[0].errno), plan.request.source_name
+    price, thin_price = _price(plan.charge), _price(other.charge) if other else ""
+    wanted = surroundings.when_refused
+    if wanted is WhenRefused.ASK and choose is not None:
+        prices = Prices(
+            name, sum(r.files for r in refused), plan.files, reason, plan.charge, other.charge if other else None
+        )
+        wanted = choose(prices)
+        if wanted is WhenRefused.FAIL:
+            raise TooDear(name, "you chose not to", price, thin_price)
+    if wanted is WhenRefused.THIN and other is not None:
+        return wanted, []
+    if wanted is WhenRefused.THIN:
+        return WhenRefused.OWN_COPY, ["no thin clone can be made of it; the own copy was"]
+    if wanted is WhenRefused.OWN_COPY:
+        return wanted, []
+    why = f"its files cannot be hard-linked: {reason}"
+    if wanted is WhenRefused.FAIL:
+        raise TooDear(name, f"{why}; clone.when_refused is fail", price, thin_price)
     if quota_bytes is None:
-        return ["how much quota is left is not known here; the own copy was made all the same"]
+        return WhenRefused.OWN_COPY, ["how much quota is left is not known here; the own copy was made all the same"]
     if plan.charge.size_bytes * 100 > quota_bytes * surroundings.own_copy_share:
         raise TooDear(
             name,
-            f"its files cannot be hard-linked: {reason}; a copy would take more than {surroundings.own_copy_share} % "
-            f"of the {format_bytes(quota_bytes)} that the quota leaves (clone.own_copy_share)",
+            f"{why}; a copy would take more than {surroundings.own_copy_share} % of the {format_bytes(quota_bytes)} "
+            "that the quota leaves (clone.own_copy_share)",
             price,
+            thin_price,
         )
-    return []
+    return WhenRefused.OWN_COPY, []
+
+
+def _price(charge: Charge) -> str:
+    return f"{format_bytes(charge.size_bytes)} and {format_count(charge.inodes, 'inode')}"
 
 
 # the result -----------------------------------------------------------------------------------------------------
@@ -330,4 +496,6 @@ def _make_result(
         foreign_writable=plan.foreign_writable,
         dry_run=tally is None,
         plan=plan if tally is None else None,
+        linked=plan.linked,
+        links_to=plan.links_to,
     )

@@ -49,8 +49,8 @@ SETTINGS = {
             "clone.when_refused",
             "word",
             "",
-            "where links are refused: ask (on a terminal), own-copy or fail",
-            ("", "ask", "own-copy", "fail"),
+            "where links are refused: ask (on a terminal), own-copy, thin or fail",
+            ("", "ask", "own-copy", "thin", "fail"),
         ),
         Setting(
             "clone.own_copy_share",

@@ -125,3 +125,25 @@ def _holds(name: str, directory_fd: int, finder: PathFinder, scripts_only: bool)
             return finder.find(mapped) is not None
     finally:
         os.close(descriptor)
+
+
+def find_scripts(snapshot: PrefixSnapshot) -> set[str]:
+    """The files in `bin` that begin with `#!`. What cannot be read is one: nobody can tell that it is none."""
+    directory = next((d for d in snapshot.directories if d.path == "bin"), None)
+    found = set()
+    for name in directory.names if directory else ():
+        try:
+            descriptor = os.open(os.path.join(snapshot.prefix, "bin", name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except PermissionError:
+            found.add(f"bin/{name}")
+            continue
+        except OSError as exc:
+            if exc.errno in fsops.VANISHED:
+                raise SourceChanged(snapshot.prefix, (f"bin/{name}",)) from None
+            raise FileOperation("reading", os.path.join(snapshot.prefix, "bin", name), exc.errno or 0) from None
+        try:
+            if os.read(descriptor, 2) == b"#!":
+                found.add(f"bin/{name}")
+        finally:
+            os.close(descriptor)
+    return found

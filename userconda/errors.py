@@ -156,6 +156,52 @@ class NoSystemConda(UcenvError):
         return ("set UCENV_CONDA_ROOT to the root of the conda that ucenv serves",)
 
 
+@dataclass(eq=False)
+class PackageNotFound(UcenvError):
+    """No package of that name in the environment, by conda's records or pip's."""
+
+    names: tuple[str, ...]
+    prefix: str
+    similar: tuple[str, ...] = ()
+    code: ClassVar[str] = "package_not_found"
+    exit_code: ClassVar[int] = 14
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.prefix)} has no package named {', '.join(map(printable, self.names))}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        near = (f"did you mean {' or '.join(self.similar)}?",) if self.similar else ()
+        return (*near, "`conda list` and `ucenv info` show an environment's packages")
+
+
+@dataclass(eq=False)
+class ParentGone(UcenvError):
+    """What a thin clone's links lead to is not there any more."""
+
+    prefix: str
+    parent: str
+    paths: tuple[str, ...]
+    code: ClassVar[str] = "parent_gone"
+    exit_code: ClassVar[int] = 15
+
+    @property
+    def message(self) -> str:
+        what = "these lead" if len(self.paths) != 1 else "this leads"
+        return (
+            f"{printable(self.prefix)} cannot be thawed: {what} into {printable(self.parent)}, "
+            f"where nothing is left:{_listing(self.paths)}"
+        )
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return (
+            "ask its owner to bring it back or, where it was moved, to leave a symlink at its old path",
+            "or make a new clone; what you installed yourself is still in this one",
+        )
+
+
 # 20: conflict ----------------------------------------------------------------------------------------------
 
 
@@ -253,6 +299,25 @@ class LockTimeout(UcenvError):
         return ("wait for it; a lease whose holder died is taken over after ten minutes, on the same host at once",)
 
 
+@dataclass(eq=False)
+class ProcessesRunning(UcenvError):
+    """Processes of this host run out of the environment that is to be changed."""
+
+    prefix: str
+    processes: tuple[tuple[int, str], ...]
+    code: ClassVar[str] = "processes_running"
+    exit_code: ClassVar[int] = 25
+
+    @property
+    def message(self) -> str:
+        lines = [f"{pid}  {command}" for pid, command in self.processes]
+        return f"processes of this host run out of {printable(self.prefix)}:{_listing(lines)}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("end them and run the same command again; on other hosts nobody can see them: look there too",)
+
+
 # 30: capacity ----------------------------------------------------------------------------------------------
 
 
@@ -322,6 +387,7 @@ class TooDear(UcenvError):
     source: str
     reason: str
     own_copy: str
+    thin: str = ""
     code: ClassVar[str] = "too_dear"
     exit_code: ClassVar[int] = 33
 
@@ -331,7 +397,9 @@ class TooDear(UcenvError):
 
     @property
     def hints(self) -> tuple[str, ...]:
+        thin = f"a thin clone costs {self.thin}, and depends on {printable(self.source)} staying where it is: --thin"
         return (
+            *([thin] if self.thin else []),
             "to pay it: -y; for every clone: UCENV_CLONE_WHEN_REFUSED=own-copy, or `when_refused` under [clone] in the "
             "configuration",
         )
@@ -417,6 +485,31 @@ class VerificationFailed(UcenvError):
         return ("nothing was left behind; please report what it says",)
 
 
+@dataclass(eq=False)
+class ParentDiffers(UcenvError):
+    """Files that a thin clone's links lead to are no longer what its own records say."""
+
+    prefix: str
+    parent: str
+    paths: tuple[str, ...]
+    code: ClassVar[str] = "parent_differs"
+    exit_code: ClassVar[int] = 44
+
+    @property
+    def message(self) -> str:
+        return (
+            f"{printable(self.parent)} changed since {printable(self.prefix)} was made from it; these are not what the "
+            f"clone's records say:{_listing(self.paths)}"
+        )
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return (
+            "nothing was thawed; --as-is takes what is there now, and `conda install --force-reinstall` of the "
+            "packages concerned makes the clone whole again",
+        )
+
+
 # 50: filesystem --------------------------------------------------------------------------------------------
 
 
@@ -466,6 +559,49 @@ class LinksRequired(UcenvError):
     @property
     def hints(self) -> tuple[str, ...]:
         return ("without --require-links (and with --link-mode auto) they are copied",)
+
+
+@dataclass(eq=False)
+class ThinRefused(UcenvError):
+    """Directories cannot be linked whole: what the clone's conda removed would be removed in the source."""
+
+    source: str
+    reason: str
+    code: ClassVar[str] = "thin_refused"
+    exit_code: ClassVar[int] = 53
+
+    @property
+    def message(self) -> str:
+        return f"no thin clone of {printable(self.source)} was made: {self.reason}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("without --thin its files are hard-linked where the kernel allows it",)
+
+
+@dataclass(eq=False)
+class ParentWritable(UcenvError):
+    """A thin clone whose links lead to where its user may write by now."""
+
+    prefix: str
+    directory: str
+    code: ClassVar[str] = "parent_writable"
+    exit_code: ClassVar[int] = 54
+
+    @property
+    def message(self) -> str:
+        return (
+            f"{printable(self.prefix)} is a thin clone, and you may write where its links lead: "
+            f"{printable(self.directory)}; what is removed in the clone would be removed there"
+        )
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        name = os.path.basename(self.prefix)
+        return (
+            "work as a user who may not write there, not as root",
+            f"or make the clone independent: ucenv thaw {printable(name)} --all",
+        )
 
 
 @dataclass(eq=False)

@@ -12,7 +12,7 @@ import os
 import posixpath
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -43,7 +43,7 @@ from userconda.models import (
 )
 from userconda.parallel import Pool, waits
 from userconda.plan import WRITTEN_LAST, partition
-from userconda.prefixes import open_prefix, read_file, reread_directory
+from userconda.prefixes import open_prefix, read_file, reread_directory, same_listing
 from userconda.records import FileChange, retarget_record
 from userconda.retarget import PipRecords, compile_modules, retarget_file, sha256_of, sign
 
@@ -156,7 +156,7 @@ def execute_clone(plan: ClonePlan, pool: Pool, progress: Progress = lambda done,
                 note.close()
                 if isinstance(exc, Exception):
                     fsops.remove_tree(_trashed(staging, state))
-            error = _explained(exc, plan, state)
+            error = explained(exc, plan, state)
             if error is exc:
                 raise
             raise error from exc
@@ -171,7 +171,7 @@ def _trashed(staging: str, state: journal.StateDirectory) -> str:
     return os.path.join(state.trash, f"{os.path.basename(staging)}.{os.getpid()}")
 
 
-def _explained(error: BaseException, plan: ClonePlan, state: journal.StateDirectory) -> BaseException:
+def explained(error: BaseException, plan: ClonePlan, state: journal.StateDirectory) -> BaseException:
     """What the system answered, as an error of ours."""
     if isinstance(error, fsops.ChangedMeanwhile):
         return SourceChanged(plan.request.source_prefix, (str(error),))
@@ -203,27 +203,48 @@ def _forget_dead_run(state: journal.StateDirectory, target: str) -> None:
         note.close()
 
 
+def build_part(
+    plan: ClonePlan, staging: str, pool: Pool, lease: locks.Lease, scaffold: Sequence[str], progress: Progress
+) -> Tally:
+    """Some directories of an environment with what goes into them, and nothing that makes them one.
+
+    Args:
+        staging: an empty directory; everything gets its path in there.
+        scaffold: directories that are made for that and that nobody is charged for in the end.
+    """
+    with _opened(plan, staging) as work:
+        tally = work.directories(pool, lease, progress, scaffold)
+        work.followers(tally)
+        work.measure_made(tally, scaffold)
+        return tally
+
+
+@contextlib.contextmanager
+def _opened(plan: ClonePlan, staging: str) -> Iterator[_Work]:
+    source_fd = open_prefix(plan.request.source_prefix)
+    staging_fd = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield _Work(plan, source_fd, staging, staging_fd)
+    finally:
+        os.close(source_fd)
+        os.close(staging_fd)
+
+
 def _build(plan: ClonePlan, staging: str, token: str, pool: Pool, lease: locks.Lease, progress: Progress) -> Tally:
     try:
         os.makedirs(staging)
     except OSError as exc:
         raise fsops.failure("making the directory", staging, exc) from None
-    source_fd = open_prefix(plan.request.source_prefix)
-    staging_fd = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        work = _Work(plan, source_fd, staging, staging_fd)
-        tally = work.directories(pool, lease, progress)
+    with _opened(plan, staging) as work:
+        tally = work.directories(pool, lease, progress, ["conda-meta"])
         work.followers(tally)
         work.compile(tally)
         work.pip_records(tally)
         work.records(tally, pool)
         work.check_source(tally)
         work.last(tally, token)
-        os.fsync(staging_fd)
+        os.fsync(work.staging_fd)
         return tally
-    finally:
-        os.close(source_fd)
-        os.close(staging_fd)
 
 
 class _Work:
@@ -234,12 +255,16 @@ class _Work:
 
     # directories and files, by the workers ----------------------------------------------------------------------
 
-    def directories(self, pool: Pool, lease: locks.Lease, progress: Progress) -> Tally:
+    def directories(self, pool: Pool, lease: locks.Lease, progress: Progress, first: Sequence[str]) -> Tally:
+        """
+        Args:
+            first: directories that are made before any other, parents before children.
+        """
         steps = self.plan.directories
         total = sum(step.operations for step in steps)
         spine, units = partition(steps, min(_MOST_PARTS, _UNITS_A_WORKER * pool.workers_for(total)))
         # What several workers fill, and what is filled after them, is made first and measured last.
-        self.made = {*spine, "conda-meta"}
+        self.made = {*spine, *first}
         started, waited = time.perf_counter(), waits()
         for path in sorted(self.made - {""}):
             os.close(fsops.make_directory(path, self.staging_fd, path))
@@ -347,7 +372,7 @@ class _Work:
                 failed = _link_twins(names, group.twin_directory, target_fd, directory)
             elif mode is LinkMode.SYMLINK:
                 for name in names:
-                    path = os.path.join(self.plan.request.source_prefix, directory, name)
+                    path = os.path.join(self.plan.links_to, directory, name)
                     fsops.symlink(path, name, target_fd, _join(directory, name))
                     tally.charge(fsops.allocated(name, target_fd))
             else:
@@ -511,7 +536,7 @@ class _Work:
             after = reread_directory(prefix, before.path)
             if after is None:
                 changed.append(before.path)
-            elif _listing(after) != _listing(before):
+            elif not same_listing(before, after):
                 changed += sorted(_differences(before, after)) or [before.path]
         if changed:
             raise SourceChanged(prefix, tuple(changed))
@@ -529,6 +554,9 @@ class _Work:
                 version=__version__,
                 token=token,
                 files=dict(tally.counts),
+                thin=bool(self.plan.links_to),
+                links_to=self.plan.links_to,
+                linked=(*self.plan.inherited, *(linked.path for linked in self.plan.linked)),
             )
             fsops.write_new(provenance.FILE_NAME, meta_fd, provenance.FILE_NAME, note.to_bytes())
             fsops.sync_file(provenance.FILE_NAME, meta_fd)
@@ -547,7 +575,10 @@ class _Work:
                         continue
                     fsops.sync_file(name, meta_fd)
                     self._own(name, meta_fd, tally, "copied")
-        for path in self.made:
+        self.measure_made(tally)
+
+    def measure_made(self, tally: Tally, but_not: Collection[str] = ()) -> None:
+        for path in self.made.difference(but_not):
             self._measure_directory(fsops.allocated(path or ".", self.staging_fd), tally)
 
 
@@ -614,13 +645,6 @@ def _link_twins(names: Sequence[str], twin_directory: str, target_fd: int, direc
 
 
 # the source, before and after -----------------------------------------------------------------------------------
-
-
-def _listing(directory: Directory) -> object:
-    # Not the inodes: link(2) gives a file of an overlay's lower layer another one. A file that was replaced shows in
-    # the directory's own time.
-    entries = sorted(zip(directory.names, directory.size_bytes, directory.mtimes_ns, strict=True))
-    return directory.mtime_ns, entries, sorted(directory.symlinks), sorted(directory.children)
 
 
 def _differences(before: Directory, after: Directory) -> set[str]:

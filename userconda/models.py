@@ -33,6 +33,7 @@ class WhenRefused(enum.Enum):
 
     ASK = "ask"
     OWN_COPY = "own-copy"
+    THIN = "thin"
     FAIL = "fail"
 
 
@@ -173,6 +174,45 @@ class PrefixSnapshot:
     is_base: bool
 
 
+@dataclass(frozen=True, slots=True)
+class LinkedDirectory:
+    """A directory that is linked whole, with what is below it.
+
+    Attributes:
+        size_bytes: of the files.
+        own_bytes: what a copy would take, its directories with it.
+    """
+
+    path: str
+    files: int
+    directories: int
+    size_bytes: int
+    own_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What a thin clone needs to know of its source.
+
+    Attributes:
+        snapshot: the directories that are not linked whole, alone.
+        prefixes, holding: as for `plan_clone`.
+        programs: paths in `bin` that must not be behind a symlink: where they are is where they find the rest.
+        kinds: of the directories that are linked, at any depth: uid, gid, permission bits and the path of one.
+        loose: those of them that their group or everybody may write.
+        private: the patterns it was made with.
+    """
+
+    snapshot: PrefixSnapshot
+    linked: tuple[LinkedDirectory, ...]
+    prefixes: tuple[str, ...]
+    holding: frozenset[str]
+    programs: frozenset[str]
+    kinds: tuple[tuple[int, int, int, str], ...]
+    loose: tuple[str, ...]
+    private: tuple[str, ...]
+
+
 # what the source and target pair supports -----------------------------------------------------------------------
 
 
@@ -209,7 +249,11 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class CloneRequest:
-    """What the user asked for, resolved."""
+    """What the user asked for, resolved.
+
+    Attributes:
+        thin: link directories whole, whatever the kernel says.
+    """
 
     source_name: str
     source_prefix: str
@@ -218,6 +262,7 @@ class CloneRequest:
     link_mode: LinkMode | None = None  # None: auto
     require_links: bool = False
     private: tuple[str, ...] = ()
+    thin: bool = False
 
 
 class Content(enum.Enum):
@@ -269,15 +314,13 @@ class DirectoryStep:
     """One directory to make, with what goes into it.
 
     Attributes:
-        linked_to: a thin clone's directory that is one symlink to the source's; it has no content of its own.
-        symlinks: (name, target as it is to be stored).
+        symlinks: (name, target as it is to be stored); directories that are linked whole are among them.
     """
 
     path: str
     groups: tuple[LinkGroup, ...] = ()
     files: tuple[FileStep, ...] = ()
     symlinks: tuple[tuple[str, str], ...] = ()
-    linked_to: str | None = None
 
     @property
     def operations(self) -> int:
@@ -340,6 +383,9 @@ class ClonePlan:
         refusals: expected ones, from the trial.
         foreign_writable: shared files that this user could write in place, and so change in the source.
         own_copy: what an own copy would be charged; equal to `charge` where that is the plan.
+        linked: directories that are one symlink each; they count in `files` and `size_bytes`.
+        links_to: where these and file symlinks lead, a real path; "" where the clone depends on no other environment.
+        inherited: directories that are such links in the source already.
     """
 
     request: CloneRequest
@@ -360,6 +406,9 @@ class ClonePlan:
     foreign_writable: int
     site_packages: str | None
     source_owner_uid: int
+    linked: tuple[LinkedDirectory, ...] = ()
+    links_to: str = ""
+    inherited: tuple[str, ...] = ()
 
 
 # results ----------------------------------------------------------------------------------------------------------
@@ -442,6 +491,9 @@ class CloneResult:
         foreign_writable: files shared with the source that this user could write in place.
         dry_run: nothing was made; every figure is the plan's.
         fit: None where it was not asked for.
+        linked: directories that are one symlink each.
+        links_to: the environment that symlinks lead to, on which the clone depends; "" where there is none.
+        thin: what a thin clone would be charged, where that is known and less.
     """
 
     source_name: str
@@ -468,13 +520,21 @@ class CloneResult:
     dry_run: bool = False
     plan: ClonePlan | None = None
     fit: Fit | None = None
+    linked: tuple[LinkedDirectory, ...] = ()
+    links_to: str = ""
+    thin: Charge | None = None
+
+    @property
+    def files_in_linked(self) -> int:
+        return sum(linked.files for linked in self.linked)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "source_prefix": self.source_prefix,
             "target_prefix": self.target_prefix,
             "link_mode": self.link_mode,
-            "thin": False,
+            "thin": bool(self.linked),
+            "links_to": self.links_to,
             "dry_run": self.dry_run,
             "seconds": round(self.seconds, 3),
             "files": {
@@ -484,13 +544,15 @@ class CloneResult:
                 "symlinked": self.files.symlinked,
                 "copied": self.files.copied,
                 "rewritten": self.files.rewritten,
-                "total": self.files.total,
+                "in_linked_directories": self.files_in_linked,
+                "total": self.files.total + self.files_in_linked,
             },
-            "directories": {"made": self.directories_made, "linked": 0},
+            "directories": {"made": self.directories_made, "linked": len(self.linked)},
             "bytes": {"total": self.total_bytes, "shared": self.shared_bytes, "charged": self.charged.size_bytes},
             "inodes": {"charged": self.charged.inodes},
             "predicted": {"bytes": self.predicted.size_bytes, "inodes": self.predicted.inodes},
             "own_copy": {"bytes": self.own_copy.size_bytes, "inodes": self.own_copy.inodes},
+            "thin_clone": {"bytes": self.thin.size_bytes, "inodes": self.thin.inodes} if self.thin else None,
             "fallbacks": [fallback.to_json() for fallback in self.fallbacks],
             "left_out": [{"path": skipped.path, "reason": skipped.reason} for skipped in self.skipped],
             "writable_shared_files": self.foreign_writable,
@@ -522,6 +584,7 @@ def plan_to_json(plan: ClonePlan) -> dict[str, Any]:
             }
             for step in plan.directories
         ],
+        "linked": [linked.path for linked in plan.linked],
         "records": [step.file_name for step in plan.records],
         "compile": [step.pyc_path for step in plan.pycs],
     }

@@ -30,6 +30,7 @@ from userconda.models import (
     DirectoryStep,
     FileStep,
     Fit,
+    LinkedDirectory,
     LinkGroup,
     LinkMode,
     PrefixSnapshot,
@@ -91,7 +92,7 @@ def compile_patterns(patterns: Iterable[str]) -> Callable[[str, str], bool]:
     return lambda path, name: name_match(name) is not None or path_match(path) is not None
 
 
-def _private_places(patterns: Sequence[str]) -> tuple[Callable[[str], bool], Callable[[str], bool]]:
+def private_places(patterns: Sequence[str]) -> tuple[Callable[[str], bool], Callable[[str], bool]]:
     """Two tests of a whole directory: may it hold private paths; is any of its names (NUL between them) private."""
     places = re.compile("|".join(_holders(pattern) for pattern in patterns if "/" in pattern) or "(?!)").fullmatch
     names = "|".join(_glob(pattern).replace("[^/]", r"[^/\0]") for pattern in patterns if "/" not in pattern)
@@ -117,7 +118,7 @@ def _glob(pattern: str) -> str:
 # what is left out -----------------------------------------------------------------------------------------------
 
 
-def _left_out(snapshot: PrefixSnapshot) -> Callable[[str], str | None]:
+def left_out(snapshot: PrefixSnapshot) -> Callable[[str], str | None]:
     """A test that tells why a path is not the clone's, or None."""
     root_records = {n for n, record in enumerate(snapshot.records) if record.name in _ROOT_PACKAGES}
     record_files = {snapshot.records[n].file_name for n in root_records}
@@ -138,12 +139,22 @@ def _left_out(snapshot: PrefixSnapshot) -> Callable[[str], str | None]:
     return reason
 
 
-def _module_of(path: str, name: str) -> str:
+def module_of(path: str, name: str) -> str:
     """The .py that a .pyc was compiled from (PEP 3147, and Python 2 beside it)."""
     directory = posixpath.dirname(path)
     if posixpath.basename(directory) == "__pycache__":
         return posixpath.join(posixpath.dirname(directory), name.split(".", 1)[0] + ".py")
     return path[:-1]
+
+
+def directory_bytes(directory: Directory, block_bytes: int) -> int:
+    """A block, or what its names take in a hashed directory, whose blocks are about three quarters full."""
+    names = [*directory.names, *directory.children, *[name for name, _ in directory.symlinks]]
+    # An entry takes eight bytes and its name, rounded up to four.
+    entry_bytes = sum(map(len, names)) + 10 * len(names) + 24
+    if entry_bytes <= block_bytes - 12:
+        return block_bytes
+    return -(-(entry_bytes * 4 // 3) // block_bytes) * block_bytes + block_bytes
 
 
 # what has to be looked into -------------------------------------------------------------------------------------
@@ -167,7 +178,7 @@ def files_to_look_at(snapshot: PrefixSnapshot) -> list[Look]:
     """Untracked files, tracked ones newer than their record, and all scripts in bin."""
     looks = []
     records, replacements = snapshot.records, snapshot.replacements
-    left_out = _left_out(snapshot)
+    why_left_out = left_out(snapshot)
     oldest_record = min((record.mtime_ns for record in records), default=0)
     for directory in snapshot.directories:
         in_meta = directory.path == "conda-meta"
@@ -192,7 +203,7 @@ def files_to_look_at(snapshot: PrefixSnapshot) -> list[Look]:
                 continue
             if in_meta and name not in ("state", "pinned"):
                 continue
-            if left_out(path) is not None:
+            if why_left_out(path) is not None:
                 continue
             chosen[untouched].append(name)
             sizes[untouched] += size
@@ -238,6 +249,9 @@ def plan_clone(
     holding: Set[str] = frozenset(),
     twins: Mapping[str, Mapping[str, str]] | None = None,
     package_directories: Callable[[RecordInfo], tuple[str, ...]] = lambda record: (),
+    links_to: str = "",
+    linked: Sequence[LinkedDirectory] = (),
+    programs: Set[str] = frozenset(),
 ) -> ClonePlan:
     """Decide how every file of the source comes into the clone.
 
@@ -246,13 +260,27 @@ def plan_clone(
         holding: paths in which a look found one of those.
         twins: directory -> name -> directory, outside the source, with a file of that name which the user owns
             and which is the same.
+        links_to: the real path of what symlinks lead to.
+        linked: directories that are not in the snapshot and become one symlink each.
+        programs: paths that may not be symlinks.
 
     Raises:
         SourceIncomplete: files that must be read and cannot be.
         PlaceholderTooShort: the target prefix is longer than a binary has room for.
         LinksRequired: links only were asked for and some files cannot be linked.
     """
-    planner = _Planner(request, snapshot, capabilities, prefixes, holding, twins or {}, package_directories)
+    planner = _Planner(
+        request,
+        snapshot,
+        capabilities,
+        prefixes,
+        holding,
+        twins or {},
+        package_directories,
+        links_to,
+        linked,
+        programs,
+    )
     # conda-meta last: which records must differ depends on every other directory.
     steps = {d.path: planner.directory(d) for d in sorted(snapshot.directories, key=lambda d: d.path == "conda-meta")}
     compiled = {posixpath.dirname(step.pyc_path) for step in planner.tally.pycs}
@@ -271,16 +299,24 @@ class _Planner:
         holding: Set[str],
         twins: Mapping[str, Mapping[str, str]],
         package_directories: Callable[[RecordInfo], tuple[str, ...]],
+        links_to: str,
+        linked: Sequence[LinkedDirectory],
+        programs: Set[str],
     ) -> None:
         self.request, self.snapshot, self.capabilities = request, snapshot, capabilities
         self.prefixes, self.holding, self.twins = prefixes, holding, twins
         self.package_directories = package_directories
+        self.links_to, self.linked, self.programs = links_to, linked, programs
+        self.linked_in: dict[str, list[str]] = {}
+        for directory in linked:
+            parent, name = posixpath.split(directory.path)
+            self.linked_in.setdefault(parent, []).append(name)
         self.tally = _Tally(skipped=list(snapshot.nested))
-        self.private_directory, self.private_name = _private_places((*PRIVATE, *request.private))
+        self.private_directory, self.private_name = private_places((*PRIVATE, *request.private))
         self.special = self._special_directories()
         self.rewritten_modules = {path for path in (*snapshot.replacements, *holding) if path.endswith(".py")}
         self.private = compile_patterns((*PRIVATE, *request.private))
-        self.left_out = _left_out(snapshot)
+        self.left_out = left_out(snapshot)
         self.modes = [self._modes(verdict.link_errno) for verdict in capabilities.verdicts]
         self.target_bytes = len(os.fsencode(request.target_prefix))
 
@@ -293,10 +329,16 @@ class _Planner:
     def _modes(self, link_errno: int) -> tuple[LinkMode, ...]:
         if self.request.link_mode is not None:
             return (self.request.link_mode,)
-        own = (LinkMode.REFLINK, LinkMode.COPY) if self.capabilities.reflink else (LinkMode.COPY,)
+        if self.request.thin:
+            return (LinkMode.SYMLINK,) if link_errno else (LinkMode.HARDLINK, LinkMode.SYMLINK)
+        own = self._own_modes
         if link_errno:
             return own
         return (LinkMode.HARDLINK,) if self.request.require_links else (LinkMode.HARDLINK, *own)
+
+    @property
+    def _own_modes(self) -> tuple[LinkMode, ...]:
+        return (LinkMode.REFLINK, LinkMode.COPY) if self.capabilities.reflink else (LinkMode.COPY,)
 
     def directory(self, directory: Directory) -> DirectoryStep:
         shared: _Shared = {}
@@ -310,8 +352,9 @@ class _Planner:
                 self._leave_out(prefix + name, reason)
             elif directory.path != "conda-meta" or name not in WRITTEN_LAST:
                 links.append((name, self._symlink_target(prefix, target)))
+        links += [(name, f"{self.links_to}/{prefix}{name}") for name in self.linked_in.get(directory.path, ())]
         for _, target in links:
-            self._charge(self._allocated(len(os.fsencode(target)) + 1) if len(target) >= 60 else 0)
+            self._charge(self._symlink_bytes(target))
         self._charge_directory(directory)
         return DirectoryStep(
             directory.path,
@@ -382,6 +425,8 @@ class _Planner:
                 step = FileStep(name)
             else:
                 modes, twin = self.modes[number], None
+                if path in self.programs:
+                    modes = (*(mode for mode in modes if mode is not LinkMode.SYMLINK), *self._own_modes)
                 if verdict.link_errno and self.request.link_mode is None and name in twins:
                     modes, twin = (LinkMode.TWIN, *(() if self.request.require_links else modes)), twins[name]
                 if modes[0] in (LinkMode.REFLINK, LinkMode.COPY):
@@ -392,7 +437,7 @@ class _Planner:
                         continue
                     if not verdict.readable:
                         tally.unreadable.append(path)
-                self._count_shared(modes, verdict.link_errno, size, verdict.writable)
+                self._count_shared(path, modes, verdict.link_errno, size, verdict.writable)
                 names, sizes = shared.setdefault((modes, twin), ([], []))
                 names.append(name)
                 sizes.append(size)
@@ -423,7 +468,7 @@ class _Planner:
 
     def _stale(self, path: str, name: str) -> bool:
         """Whether a .pyc would not be true: its module now holds another path, or is not the clone's."""
-        module = _module_of(path, name)
+        module = module_of(path, name)
         if module in self.rewritten_modules:
             if (record := self.snapshot.tracked.get(path)) is not None:
                 self.tally.rewritten.setdefault(record, []).append(path)
@@ -478,11 +523,10 @@ class _Planner:
 
     # figures ----------------------------------------------------------------------------------------------------
 
-    def _count_shared(self, modes: tuple[LinkMode, ...], link_errno: int, size: int, writable: bool) -> None:
+    def _count_shared(self, path: str, modes: tuple[LinkMode, ...], link_errno: int, size: int, writable: bool) -> None:
         tally = self.tally
         if modes[0] is LinkMode.SYMLINK:
-            # Of about the longest that an inode holds itself; the file's own path is not known here.
-            link_bytes = self._allocated(1) if len(os.fsencode(self.request.source_prefix)) >= 50 else 0
+            link_bytes = self._symlink_bytes(f"{self.links_to}/{path}")
             self._charge(link_bytes)
             tally.linked_bytes += self._allocated(size) - link_bytes  # the inode is the copy's in its place
             tally.foreign_writable += writable
@@ -496,7 +540,7 @@ class _Planner:
         self._count_refused(modes[0], link_errno, size)
 
     def _count_refused(self, mode: LinkMode, link_errno: int, size: int) -> None:
-        if link_errno and self.request.link_mode in (None, LinkMode.HARDLINK):
+        if link_errno and self.request.link_mode in (None, LinkMode.HARDLINK) and not self.request.thin:
             counts = self.tally.refusals.setdefault((link_errno, mode), [0, 0])
             counts[0] += 1
             counts[1] += size
@@ -504,6 +548,11 @@ class _Planner:
     def _allocated(self, size_bytes: int) -> int:
         block = self.capabilities.block_bytes
         return -(-size_bytes // block) * block
+
+    def _symlink_bytes(self, target: str) -> int:
+        """Nothing where the inode itself holds it, as ext4 does up to 59 bytes."""
+        length = len(os.fsencode(target))
+        return self._allocated(length + 1) if length >= 60 else 0
 
     def _charge(self, size_bytes: int) -> None:
         self.tally.charge_bytes += size_bytes
@@ -513,12 +562,7 @@ class _Planner:
         self._charge(self._allocated(size_bytes))
 
     def _charge_directory(self, directory: Directory) -> None:
-        """A block, or what its names take in a hashed directory, whose blocks are about three quarters full."""
-        names = [*directory.names, *directory.children, *[name for name, _ in directory.symlinks]]
-        block = self.capabilities.block_bytes
-        # An entry takes eight bytes and its name, rounded up to four.
-        entry_bytes = sum(map(len, names)) + 10 * len(names) + 24
-        size_bytes = block if entry_bytes <= block - 12 else self._allocated(entry_bytes * 4 // 3) + block
+        size_bytes = directory_bytes(directory, self.capabilities.block_bytes)
         self.tally.directories_bytes += size_bytes
         self._charge(size_bytes)
 
@@ -536,6 +580,9 @@ class _Planner:
         changing = sorted({*tally.rewritten, *tally.dropped} - roots)
         self._charge_file(1)  # the provenance note
         charge = Charge(tally.charge_bytes, tally.charge_inodes)
+        own_copy = charge + Charge(tally.linked_bytes, tally.linked_files)
+        for linked in self.linked:  # the link is a directory of the copy's
+            own_copy += Charge(linked.own_bytes, linked.files + linked.directories - 1)
         directories = len(steps)
         return ClonePlan(
             request=request,
@@ -552,15 +599,17 @@ class _Planner:
             pip_records=tuple(tally.pip_records),
             watched=tuple(directory for directory in snapshot.directories if directory.path in watched),
             skipped=tuple(tally.skipped),
-            files=tally.files,
-            size_bytes=tally.size_bytes,
+            files=tally.files + sum(linked.files for linked in self.linked),
+            size_bytes=tally.size_bytes + sum(linked.size_bytes for linked in self.linked),
             charge=charge,
             directories_charge=Charge(tally.directories_bytes, directories),
-            own_copy=charge + Charge(tally.linked_bytes, tally.linked_files),
+            own_copy=own_copy,
             refusals=refusals,
             foreign_writable=tally.foreign_writable,
             site_packages=snapshot.site_packages,
             source_owner_uid=snapshot.classes[0].uid if snapshot.classes else -1,
+            linked=tuple(self.linked),
+            links_to=self.links_to,
         )
 
 

@@ -442,6 +442,40 @@ def read_listing(prefix: str, pool: Pool) -> Walk:
         os.close(root_fd)
 
 
+def read_parts(prefix: str, single: Sequence[str], whole: Sequence[str], pool: Pool) -> Walk:
+    """The listing of some directories of an environment, and of others with all that is below them.
+
+    Raises:
+        NotAPrefix, EnvironmentNotFound, SourceChanged, FileOperation.
+    """
+    root_fd = open_prefix(prefix)
+    device = os.fstat(root_fd).st_dev
+
+    def read(unit: Sequence[tuple[str, bool]], advance: Callable[[int], None]) -> Walk:
+        part = Walk()
+        for path, with_below in unit:
+            if with_below:
+                _read_subtree(root_fd, path, part, device, False, sys.maxsize, advance)
+            else:
+                _read_below(root_fd, path, part, device, False)
+                advance(1)
+        return part
+
+    try:
+        tasks = [*((path, False) for path in single), *((path, True) for path in whole)]
+        size = len(tasks) // _MOST_SUBTREES + 1
+        units = [tasks[start : start + size] for start in range(0, len(tasks), size)]
+        walk = Walk()
+        for part in pool.map(units, read, 40 * len(single) + 1000 * len(whole)):
+            walk.merge(part)
+    except SourceChanged as exc:  # raised where only the path inside is known
+        raise SourceChanged(prefix, exc.paths) from None
+    finally:
+        os.close(root_fd)
+    walk.directories.sort(key=lambda directory: directory.path.replace("/", "\0"))
+    return walk
+
+
 def reread_directory(prefix: str, path: str) -> Directory | None:
     """One directory's listing again, to see whether it is the same; None where it is gone."""
     try:
@@ -454,6 +488,43 @@ def reread_directory(prefix: str, path: str) -> Directory | None:
         return None
     finally:
         os.close(root_fd)
+
+
+def reread_directories(prefix: str, paths: Sequence[str], is_base: bool, pool: Pool) -> list[Directory | None]:
+    """Listings of some directories again, in the same order; None for what is gone or closed.
+
+    Raises:
+        NotAPrefix, EnvironmentNotFound, SourceChanged, FileOperation.
+    """
+    root_fd = open_prefix(prefix)
+    device = os.fstat(root_fd).st_dev
+
+    def reread(unit: Sequence[str], advance: Callable[[int], None]) -> Walk:
+        walk = Walk()
+        for path in unit:
+            _read_below(root_fd, path, walk, device, is_base)
+            advance(1)
+        return walk
+
+    try:
+        units = [paths[start : start + 16] for start in range(0, len(paths), 16)]
+        found: dict[str, Directory] = {}
+        for walk in pool.map(units, reread, 40 * len(paths)):
+            found |= {directory.path: directory for directory in walk.directories}
+        return [found.get(path) for path in paths]
+    finally:
+        os.close(root_fd)
+
+
+def same_listing(before: Directory, after: Directory) -> bool:
+    # Not the inodes: link(2) gives a file of an overlay's lower layer another one. A file that was replaced shows in
+    # the directory's own time.
+    return _listing(before) == _listing(after)
+
+
+def _listing(directory: Directory) -> object:
+    entries = sorted(zip(directory.names, directory.size_bytes, directory.mtimes_ns, strict=True))
+    return directory.mtime_ns, entries, sorted(directory.symlinks), sorted(directory.children)
 
 
 # the records ----------------------------------------------------------------------------------------------------

@@ -84,8 +84,10 @@ def _keys(value: Any) -> Any:
 
 CONTRACT = {
     **dict.fromkeys(("source_prefix", "target_prefix", "link_mode", "thin", "dry_run", "seconds", "fallbacks")),
-    **dict.fromkeys(("left_out", "writable_shared_files")),
-    "files": dict.fromkeys(("hardlinked", "twins", "reflinked", "symlinked", "copied", "rewritten", "total")),
+    **dict.fromkeys(("left_out", "writable_shared_files", "links_to", "thin_clone")),
+    "files": dict.fromkeys(
+        ("hardlinked", "twins", "reflinked", "symlinked", "copied", "rewritten", "in_linked_directories", "total")
+    ),
     "directories": dict.fromkeys(("made", "linked")),
     "bytes": dict.fromkeys(("total", "shared", "charged")),
     "inodes": {"charged": None},

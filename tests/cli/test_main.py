@@ -122,8 +122,8 @@ RESULT_KEYS = {
     "setup": "checks dry_run hook job_script made root startup",
     "env": "variables",
     "hook": "conda_root path shell source",
-    "clone": "bytes directories dry_run fallbacks files fit inodes left_out link_mode own_copy predicted seconds "
-    "source_prefix target_prefix thin writable_shared_files",
+    "clone": "bytes directories dry_run fallbacks files fit inodes left_out link_mode links_to own_copy "
+    "predicted seconds source_prefix target_prefix thin thin_clone writable_shared_files",
     "list": "environments",
     "info": "directories files missing_files name owner owners packages parent parent_prefix parent_state pip_packages "
     "prefix python records system writable",
@@ -166,6 +166,8 @@ ERRORS: list[tuple[errors.UcenvError, int, str]] = [
     (errors.NotEnoughInodes("/x", 2, 1), 31, "not_enough_inodes"),
     (errors.QuotaExceeded("/x", 2, 1), 32, "quota_exceeded"),
     (errors.TooDear("x", "reason", "1 GB"), 33, "too_dear"),
+    (errors.ThinRefused("x", "reason"), 53, "thin_refused"),
+    (errors.ParentWritable("/x", "/y"), 54, "parent_writable"),
     (errors.CorruptRecord("/x", "reason"), 40, "corrupt_record"),
     (errors.PlaceholderTooShort("a", "/x", 255), 41, "placeholder_too_short"),
     (errors.PathEscapesPrefix("/x", "../y"), 42, "path_escapes_prefix"),

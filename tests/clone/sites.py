@@ -56,7 +56,7 @@ class Site:
         own_copy_share: int = 25,
         own_caches: Sequence[str] = (),
         dry_run: bool = False,
-        accept: Callable[[Prices], bool] | None = None,
+        choose: Callable[[Prices], WhenRefused] | None = None,
     ) -> CloneResult:
         source, target = source or self.source, target or self.target()
         request = CloneRequest(
@@ -71,7 +71,7 @@ class Site:
             operations_in_flight=8,
             source_is_base=is_base,
         )
-        result = clone(request, surroundings, dry_run=dry_run, accept=accept)
+        result = clone(request, surroundings, dry_run=dry_run, choose=choose)
         if not dry_run:
             self.clones.append(str(target))
         return result

@@ -45,25 +45,25 @@ def test_fail_fails_with_the_price(refusing: Site) -> None:
 def test_the_answer_decides(refusing: Site, answer: bool) -> None:
     asked: list[Prices] = []
 
-    def accept(prices: Prices) -> bool:
+    def choose(prices: Prices) -> WhenRefused:
         asked.append(prices)
-        return answer
+        return WhenRefused.OWN_COPY if answer else WhenRefused.FAIL
 
     if answer:
-        refusing.clone(when_refused=WhenRefused.ASK, accept=accept)
+        refusing.clone(when_refused=WhenRefused.ASK, choose=choose)
     else:
         with pytest.raises(TooDear):
-            refusing.clone(when_refused=WhenRefused.ASK, accept=accept)
+            refusing.clone(when_refused=WhenRefused.ASK, choose=choose)
     assert len(asked) == 1
     assert refusing.target().exists() == answer
     assert asked[0].own_copy.size_bytes > 0
 
 
 def test_nobody_is_asked_where_links_work(site: Site) -> None:
-    def accept(prices: Prices) -> bool:
+    def choose(prices: Prices) -> WhenRefused:
         raise AssertionError("asked")
 
-    assert site.clone(when_refused=WhenRefused.ASK, accept=accept).files.hardlinked > 0
+    assert site.clone(when_refused=WhenRefused.ASK, choose=choose).files.hardlinked > 0
 
 
 def test_nobody_is_asked_for_what_a_twin_gives(refusing: Site) -> None:

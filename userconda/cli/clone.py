@@ -8,7 +8,7 @@ import os
 import sys
 from dataclasses import replace
 
-from userconda import recover, report
+from userconda import recover, report, thin
 from userconda.clone import Surroundings, clone
 from userconda.config import Config, read_config
 from userconda.environments import Resolved, list_environments, resolve
@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=_MODES,
         default="auto",
         help="auto: hard link, else a link to a file of yours, else a copy (default); the others force one way",
+    )
+    parser.add_argument(
+        "--thin",
+        action="store_true",
+        help="link whole directories: next to nothing is charged, whatever the kernel says; it depends on SOURCE",
     )
     parser.add_argument("--require-links", action="store_true", help="fail rather than copy what could not be linked")
     parser.add_argument("-n", "--dry-run", action="store_true", help="tell what it would cost; make nothing")
@@ -58,7 +63,7 @@ def run(args: argparse.Namespace) -> CloneResult:
             request,
             _surroundings(args, config, source),
             dry_run=args.dry_run,
-            accept=report.ask_price if _may_ask(args, config) else None,
+            choose=report.ask_price if _may_ask(args, config) else None,
             progress=progress,
         )
     state = StateDirectory.beside(request.target_prefix)
@@ -70,6 +75,8 @@ def run(args: argparse.Namespace) -> CloneResult:
 def _request(args: argparse.Namespace, config: Config, source: Resolved) -> CloneRequest:
     if args.require_links and args.link_mode == "copy":
         raise UsageError("--require-links and --link-mode copy exclude each other", "leave one of them out")
+    if args.thin and args.link_mode != "auto":
+        raise UsageError(f"--thin and --link-mode {args.link_mode} exclude each other", "leave one of them out")
     if args.name is not None and args.prefix is not None:
         raise UsageError("both a NAME and --prefix were given", "give one of them: the clone's name, or its path")
     if args.name is None and args.prefix is None:
@@ -88,6 +95,7 @@ def _request(args: argparse.Namespace, config: Config, source: Resolved) -> Clon
         link_mode=None if args.link_mode == "auto" else LinkMode(args.link_mode),
         require_links=args.require_links,
         private=config["clone.private"],
+        thin=args.thin,
     )
 
 
@@ -101,6 +109,7 @@ def _surroundings(args: argparse.Namespace, config: Config, source: Resolved) ->
         own_copy_share=config["clone.own_copy_share"],
         operations_in_flight=config["operations_in_flight"],
         source_is_base=source.is_base,
+        analyses=(thin.kept_at(source.prefix), thin.own_file(source.prefix, config.root)),
         check_fit=not args.no_fit_check,
         read_quotas=lambda directory: _read_quotas(directory, config),
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from userconda.cli.setup import SetupResult
     from userconda.clone import Prices, Progress
     from userconda.errors import UcenvError
-    from userconda.models import CloneResult
+    from userconda.models import CloneResult, WhenRefused
     from userconda.rcfile import RcEdit
     from userconda.recover import RecoverResult
 
@@ -198,23 +198,33 @@ class _Bar:
         self._since = time.monotonic()
 
 
-def ask_price(prices: Prices) -> bool:
+def ask_price(prices: Prices) -> WhenRefused:
     """Where links are refused: show what the choices cost, and ask. Ctrl-D and anything unknown mean no."""
-    cost = f"{format_bytes(prices.own_copy.size_bytes)}, {format_count(prices.own_copy.inodes, 'inode')}"
+    from userconda.models import WhenRefused
+
+    name = printable(prices.source_name)
     all_files = prices.files >= 0.95 * prices.all_files
     which = "No file" if all_files else f"{prices.files:,} of the {prices.all_files:,} files"
     verb = "can" if all_files else "cannot"
-    to_stderr(
-        f"{which} of {printable(prices.source_name)} {verb} be hard-linked here: {prices.reason}.\n"
-        f"  [c] own copy   {cost}   independent; your next clone of it links to this one\n"
-        f"  [a] abort"
-    )
-    sys.stderr.write("choice [c/a]: ")
+    rows = [("c", "own copy", prices.own_copy, "independent; your next clone of it links to this one")]
+    if prices.thin is not None:
+        rows.insert(0, ("t", "thin clone", prices.thin, f"depends on {name} staying where it is"))
+    cells = [(format_bytes(cost.size_bytes), format_count(cost.inodes, "inode")) for _, _, cost, _ in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widest = max(len(label) for _, label, *_ in rows)
+    to_stderr(f"{which} of {name} {verb} be hard-linked here: {prices.reason}.")
+    for (key, label, _, remark), (size, inodes) in zip(rows, cells, strict=True):
+        to_stderr(f"  [{key}] {label:<{widest}}   {size:>{widths[0]}}, {inodes:>{widths[1]}}   {remark}")
+    to_stderr("  [a] abort")
+    sys.stderr.write(f"choice [{'/'.join([*(key for key, *_ in rows), 'a'])}]: ")
     sys.stderr.flush()
     answer = sys.stdin.readline()
     if not answer.endswith("\n"):  # Ctrl-D: what is said next would stand behind the question
         to_stderr("")
-    return answer.strip().lower() in ("c", "copy", "own-copy", "y", "yes")
+    word = answer.strip().lower()
+    if word in ("t", "thin") and prices.thin is not None:
+        return WhenRefused.THIN
+    return WhenRefused.OWN_COPY if word in ("c", "copy", "own-copy", "y", "yes") else WhenRefused.FAIL
 
 
 # text -----------------------------------------------------------------------------------------------------------
@@ -249,6 +259,14 @@ def _render_clone(result: CloneResult) -> None:
     if saved > 0.05 * result.own_copy.size_bytes:
         own = result.own_copy
         print_text(f"  a copy would be charged {format_bytes(own.size_bytes)}, {format_count(own.inodes, 'inode')}")
+    if result.thin is not None:
+        thin = f"{format_bytes(result.thin.size_bytes)} and {format_count(result.thin.inodes, 'inode')}"
+        print_text(f"  a thin clone would be charged {thin}: ucenv clone --thin")
+    if result.linked:
+        print_text(
+            f"  it depends on {printable(result.links_to)} staying as it is; before pip changes one of its packages: "
+            "ucenv thaw"
+        )
     if result.foreign_writable and not result.owned_by_user:
         print_text(
             f"  careful: you may write {format_count(result.foreign_writable, 'shared file')} in place, which changes "
@@ -269,6 +287,10 @@ def _file_rows(result: CloneResult) -> Iterator[tuple[int, str, str, str]]:
     twin_bytes = sum(f.size_bytes for f in fallbacks if f.to_mode.value == "twin")
     linked_bytes = max(0, result.shared_bytes - twin_bytes)
     whose = "yours already, not charged again" if result.owned_by_user else f"charged to {result.owner}, not to you"
+    if result.linked:
+        through = result.files_in_linked
+        size = format_bytes(sum(linked.size_bytes for linked in result.linked))
+        yield through, f"{_noun(through)} in {format_count(len(result.linked), 'linked directory')}", size, whose
     yield files.hardlinked, f"{_noun(files.hardlinked)} hard-linked", format_bytes(linked_bytes), whose
     yield (
         files.twins,
