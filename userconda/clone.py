@@ -16,6 +16,7 @@ from userconda.contents import find_holding, find_scripts, held_prefixes
 from userconda.errors import (
     NotEnoughInodes,
     NotEnoughSpace,
+    ParentGone,
     SourceChanged,
     SourceIncomplete,
     TargetExists,
@@ -43,7 +44,7 @@ from userconda.models import (
 )
 from userconda.parallel import Pool
 from userconda.plan import check_fit, check_links, check_space, files_to_look_at, plan_clone
-from userconda.prefixes import package_directories, read_prefix
+from userconda.prefixes import is_prefix, package_directories, read_prefix
 from userconda.provenance import read_provenance
 from userconda.twins import clones_of, find_twins
 from userconda.units import format_bytes, format_count, printable
@@ -250,11 +251,14 @@ def _inherited(request: CloneRequest) -> tuple[str, tuple[str, ...]]:
     """Where links lead that the source has itself, and which of its directories are such links.
 
     Raises:
+        ParentGone: they lead nowhere.
         ParentWritable: where they lead this user may write by now.
     """
     if request.thin:
         return "", ()
     note = thin.check_guard(request.source_prefix)
+    if note and not is_prefix(note.links_to):
+        raise ParentGone(request.source_prefix, note.links_to)
     return (note.links_to, note.linked) if note else ("", ())
 
 

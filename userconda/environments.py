@@ -82,6 +82,7 @@ class Environment:
         python: its version; None without Python.
         parent: name of what it is a clone of.
         parent_state: "", "changed since" or "gone".
+        thin: it has links into another environment, and stops working without that.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Environment:
     parent: str | None
     parent_prefix: str | None
     parent_state: str
+    thin: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -164,11 +166,14 @@ def describe(name: str, prefix: str, system: bool) -> Environment | None:
         provenance.source_name if provenance else None,
         provenance.source if provenance else None,
         parent_state(provenance) if provenance else "",
+        provenance is not None and provenance.thin,
     )
 
 
 def parent_state(provenance: Provenance) -> str:
-    """Whether what an environment was cloned from is still what it was."""
+    """Whether what an environment was cloned from is still what it was; of a thin clone, what its links lead to."""
+    if provenance.thin and not is_prefix(provenance.links_to):
+        return "gone"
     now = source_state(provenance.source)
     if now is None:
         return "gone"

@@ -178,21 +178,22 @@ class PackageNotFound(UcenvError):
 
 @dataclass(eq=False)
 class ParentGone(UcenvError):
-    """What a thin clone's links lead to is not there any more."""
+    """What a thin clone's links lead to is not there any more.
+
+    Attributes:
+        paths: in the clone, of those that were looked for.
+    """
 
     prefix: str
     parent: str
-    paths: tuple[str, ...]
+    paths: tuple[str, ...] = ()
     code: ClassVar[str] = "parent_gone"
     exit_code: ClassVar[int] = 15
 
     @property
     def message(self) -> str:
-        what = "these lead" if len(self.paths) != 1 else "this leads"
-        return (
-            f"{printable(self.prefix)} cannot be thawed: {what} into {printable(self.parent)}, "
-            f"where nothing is left:{_listing(self.paths)}"
-        )
+        gone = f"{printable(self.prefix)} is a thin clone, and what its links lead to is gone: {printable(self.parent)}"
+        return f"{gone}; of this clone:{_listing(self.paths)}" if self.paths else gone
 
     @property
     def hints(self) -> tuple[str, ...]:

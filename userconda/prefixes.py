@@ -553,7 +553,7 @@ def _read_records(root_fd: int, prefix: str, owned: _Owned) -> None:
         try:
             record = read_record(root_fd, prefix, name)
         except FileOperation as exc:
-            if exc.errno != errno.EACCES:
+            if exc.errno not in (errno.EACCES, errno.ENOENT):  # ENOENT: a link whose end is gone
                 raise
             owned.unreadable.append(f"conda-meta/{name}")
             continue

@@ -126,7 +126,7 @@ RESULT_KEYS = {
     "predicted seconds source_prefix target_prefix thin thin_clone writable_shared_files",
     "list": "environments",
     "info": "directories files missing_files name owner owners packages parent parent_prefix parent_state pip_packages "
-    "prefix python records system writable",
+    "prefix python records system thin writable",
     "usage": "at_least charged_by environments not_entered package_caches quota quota_unknown root selected total "
     "unreadable user vanished",
     "quota": "directories fail_over reached readings texts unknown",
@@ -166,6 +166,7 @@ ERRORS: list[tuple[errors.UcenvError, int, str]] = [
     (errors.NotEnoughInodes("/x", 2, 1), 31, "not_enough_inodes"),
     (errors.QuotaExceeded("/x", 2, 1), 32, "quota_exceeded"),
     (errors.TooDear("x", "reason", "1 GB"), 33, "too_dear"),
+    (errors.ParentGone("/x", "/y"), 15, "parent_gone"),
     (errors.ThinRefused("x", "reason"), 53, "thin_refused"),
     (errors.ParentWritable("/x", "/y"), 54, "parent_writable"),
     (errors.CorruptRecord("/x", "reason"), 40, "corrupt_record"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from userconda import thin
 from userconda.config import read_config
 from userconda.environments import Environment, describe, resolve
 from userconda.errors import NotAPrefix
@@ -14,6 +16,8 @@ from userconda.models import PrefixSnapshot
 from userconda.parallel import Pool
 from userconda.prefixes import read_prefix
 from userconda.probe import owner_name
+from userconda.provenance import read_provenance
+from userconda.units import format_count, printable
 
 EXAMPLE = "ucenv info mine"
 
@@ -53,11 +57,11 @@ class InfoResult:
     files: int
     directories: int
     missing: tuple[str, ...]
-    note: str
+    notes: tuple[str, ...]
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return (self.note,) if self.note else ()
+        return self.notes
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -91,8 +95,24 @@ def run(args: argparse.Namespace) -> InfoResult:
         sum(len(directory.names) for directory in snapshot.directories),
         len(snapshot.directories),
         tuple(sorted(path for path in snapshot.tracked if path not in present and not _reached(snapshot, path))),
-        found.note,
+        tuple(filter(None, (found.note, *_thin_notes(environment, snapshot)))),
     )
+
+
+def _thin_notes(environment: Environment, snapshot: PrefixSnapshot) -> Iterator[str]:
+    """What is wrong with the links of a thin clone."""
+    note = read_provenance(environment.prefix)
+    if note is None or not note.thin:
+        return
+    parent = printable(note.links_to)
+    if environment.parent_state == "gone":
+        yield f"what its links lead to is gone: {parent}"
+    elif snapshot.unreadable:
+        count = len(snapshot.unreadable)
+        records = f"{format_count(count, 'record')} of this clone {'lead' if count > 1 else 'leads'} nowhere"
+        yield f"{parent} was changed since: {records}"
+    if (place := thin.guarded_place(environment.prefix, note)) is not None:
+        yield f"you may write where its links lead ({printable(place)}): what conda removes here is removed there"
 
 
 def _present(snapshot: PrefixSnapshot) -> set[str]:

@@ -262,7 +262,7 @@ def _render_clone(result: CloneResult) -> None:
     if result.thin is not None:
         thin = f"{format_bytes(result.thin.size_bytes)} and {format_count(result.thin.inodes, 'inode')}"
         print_text(f"  a thin clone would be charged {thin}: ucenv clone --thin")
-    if result.linked:
+    if result.links_to:
         print_text(
             f"  it depends on {printable(result.links_to)} staying as it is; before pip changes one of its packages: "
             "ucenv thaw"
@@ -334,9 +334,8 @@ def _render_list(result: ListResult) -> None:
             overflow="fold",
         )
     for e in result.environments:
-        parent = e.parent or ""
-        if e.parent_state:
-            parent += f" ({e.parent_state})"
+        remarks = ", ".join(filter(None, ("thin" if e.thin else "", e.parent_state)))
+        parent = (e.parent or "") + (f" ({remarks})" if remarks else "")
         owner = f"{e.owner} (system)" if e.system else e.owner
         table.add_row(*map(escape, (e.name, owner, e.python or "-", str(e.packages), parent, e.prefix)))
     if result.environments:
@@ -354,6 +353,8 @@ def _render_info(result: InfoResult) -> None:
     if e.parent:
         state = f" -- {e.parent_state}" if e.parent_state else ""
         print_text(f"  clone of   {printable(e.parent)} ({printable(e.parent_prefix or '')}){state}")
+    if e.thin:
+        print_text("  thin       most of it is links to what it is a clone of, and stops working without that")
     print_text(f"  files      {result.files:,} in {format_count(result.directories, 'directory')}")
     for owner in result.owners:
         print_text(f"             {owner.files:,} are {owner.name}'s ({format_bytes(owner.size_bytes)})")
