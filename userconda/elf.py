@@ -76,8 +76,8 @@ def _parse(read: Read) -> Dynamic | None:
     strings = _strings(read, segments, values)
     if strings is None:
         return None
-    needed = tuple(_string(strings, value) for value in values.get(_DT_NEEDED, ()))
-    search = [_string(strings, value) for value in values.get(_DT_RUNPATH) or values.get(_DT_RPATH, ())]
+    needed = tuple(_string(strings, value) for value in values.get(_DT_NEEDED) or [])
+    search = [_string(strings, value) for value in values.get(_DT_RUNPATH) or values.get(_DT_RPATH) or []]
     return Dynamic(needed, tuple(part for text in search for part in text.split(":") if part))
 
 

@@ -66,7 +66,7 @@ def _output(command: Sequence[str | Path], environment: dict[str, str], stdin: s
     return done.stdout
 
 
-def _find_root() -> Path:
+def find_root() -> Path:
     if named := os.environ.get("UCENV_TEST_CONDA"):
         return Path(named)
     if executable := os.environ.get("CONDA_EXE"):
@@ -76,7 +76,7 @@ def _find_root() -> Path:
 
 @pytest.fixture(scope="package")
 def conda(tmp_path_factory: pytest.TempPathFactory) -> Conda:
-    root = _find_root()
+    root = find_root()
     if not os.access(root / "bin/conda", os.X_OK):
         raise Unavailable(f"no conda in {root}")
     conda = Conda(root, tmp_path_factory.mktemp("conda"))

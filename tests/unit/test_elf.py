@@ -46,7 +46,7 @@ def made(needed: list[str], rpath: str | None, runpath: str | None, *, wide: boo
     return header + segment(1, 0, whole) + segment(2, start, len(dynamic)) + dynamic + strings
 
 
-NAMES = st.text(st.characters(exclude_characters="\0:", exclude_categories=("Cs",)), min_size=1, max_size=20)
+NAMES = st.text(st.characters(exclude_characters="\0:", exclude_categories=["Cs"]), min_size=1, max_size=20)
 
 
 @given(st.lists(NAMES, max_size=5), st.none() | NAMES, st.none() | NAMES, st.booleans(), st.sampled_from("<>"))

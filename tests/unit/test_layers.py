@@ -17,6 +17,7 @@ PURE = {"plan", "placeholder", "records", "sharing", "modulefile", "models", "er
 LAYERS = ("pure", "effects", "report", "cli")
 
 THIRD_PARTY = {
+    "conda": {"conda_plugin"},
     "msgspec": {"records"},
     "platformdirs": {"config"},
     "psutil": {"processes", "probe"},
@@ -45,7 +46,7 @@ def modules() -> dict[str, ast.Module]:
 
 def layer(module: str) -> str:
     first = module.partition(".")[0]
-    return "pure" if first in PURE else first if first in ("report", "cli") else "effects"
+    return "pure" if first in PURE else first if first in ("report", "cli") else "cli" if first == "conda_plugin" else "effects"
 
 
 def running_nodes(tree: ast.AST) -> Iterator[ast.AST]:

@@ -1,0 +1,283 @@
+"""ucenv's plugin in a real conda: the subcommand, seeding the user's package cache, thin clones in transactions."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from demo import Package, PackageFile, index_channel, odd_packages, package_from_python, package_with_compiled_library
+from demo.packages import text_file, write_package
+from tests.conda.conftest import find_root
+from tests.conda.plugin import with_plugin
+from tests.support.filesystems import loop_mount, scratch_directory
+from tests.support.manifest import Manifest, diff, manifest
+from tests.support.users import ADMIN, USER, User, run_as, two_users
+
+pytestmark = [pytest.mark.conda, pytest.mark.root("a system conda of another user's"), pytest.mark.serial]
+
+NUMPY = Package(
+    "numpyish",
+    "1.0",
+    "h0_0",
+    files=(
+        PackageFile("lib/numpyish/core.py", b"VALUE = 1\n" * 3000),
+        PackageFile("lib/numpyish/big.dat", bytes(range(256)) * 4000),
+        PackageFile("lib/numpyish/latest", symlink="big.dat"),
+        PackageFile("lib/numpyish/mine.cfg", b"never shared\n", no_link=True),
+        text_file("bin/f2py", "#!@PREFIX@/bin/python\n", executable=True),
+    ),
+)
+NAMES = [NUMPY.name, "python", "odd-python", "odd-files", "odd-prefix", "ucdemo-lib"]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A conda of the administrator's with ucenv's plugin in it, its packages extracted there, and a user's space."""
+
+    directory: Path
+
+    @property
+    def root(self) -> Path:
+        return self.directory / "conda"
+
+    @property
+    def space(self) -> Path:
+        return self.directory / "space"
+
+    @property
+    def pkgs(self) -> Path:
+        return self.space / "pkgs"
+
+    def conda(
+        self, *words: str | Path, user: User = USER, code: int = 0, variables: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        system = str(self.root / "pkgs")
+        environment = {
+            "CONDARC": os.devnull,
+            "CONDA_OFFLINE": "true",
+            "CONDA_SOLVER": "classic",
+            "CONDA_PKGS_DIRS": system if user is ADMIN else f"{self.pkgs},{system}",
+        }
+        done = run_as(user, [self.root / "bin/conda", *words], env={**environment, **(variables or {})}, cwd="/")
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    def create(self, name: str, *packages: str) -> Path:
+        prefix = self.space / "envs" / name
+        self.conda("create", *self.words(prefix), *packages)
+        return prefix
+
+    def words(self, prefix: Path) -> list[str | Path]:
+        channel = (self.directory / "channel").as_uri()
+        return ["--yes", "--quiet", "--prefix", prefix, "--channel", channel, "--override-channels"]
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[Cluster]:
+    two_users()
+    with scratch_directory() as directory:
+        cluster = Cluster(directory)
+        for package in [package_from_python(), package_with_compiled_library(), *odd_packages(), NUMPY]:
+            write_package(package, directory / "channel")
+        index_channel(directory / "channel")
+        with_plugin(find_root(), cluster.root)
+        for path in [cluster.root, *cluster.root.rglob("*")]:
+            os.chown(path, ADMIN.uid, ADMIN.gid, follow_symlinks=False)
+        cluster.conda("create", *cluster.words(cluster.root / "envs/site"), *NAMES, user=ADMIN)
+        yield cluster
+
+
+@pytest.fixture
+def cluster(installed: Cluster, set_protected_hardlinks: Callable[[int], None]) -> Iterator[Cluster]:
+    """With an empty space, and a kernel that refuses links to the administrator's files."""
+    set_protected_hardlinks(1)
+    (installed.space / "envs").mkdir(parents=True)
+    for path in (installed.space, installed.space / "envs"):
+        os.chown(path, USER.uid, USER.gid)
+    before = manifest(installed.root)
+    yield installed
+    assert _written(before, manifest(installed.root)) == []
+    shutil.rmtree(installed.space)
+
+
+def _written(before: Manifest, after: Manifest) -> list[str]:
+    """conda itself notes an environment of root's; nothing else of the system's conda may change."""
+    return [line for line in diff(before, after) if "__pycache__" not in line]
+
+
+def shared(cache: Path, *prefixes: Path) -> tuple[list[str], list[str]]:
+    """Files of the extracted package `cache` that all prefixes share with it, and those that they do not."""
+    same: list[str] = []
+    own: list[str] = []
+    for path in sorted(cache.rglob("*")):
+        relative = path.relative_to(cache)
+        if path.is_file() and not path.is_symlink() and relative.parts[0] != "info":
+            inodes = {os.stat(prefix / relative).st_ino for prefix in prefixes}
+            (same if inodes == {path.stat().st_ino} else own).append(str(relative))
+    return same, own
+
+
+def entries(cache: Path) -> list[str]:
+    """The extracted packages of a package cache."""
+    return sorted(path.parents[1].name for path in cache.glob("*/info/index.json"))
+
+
+# the subcommand -----------------------------------------------------------------------------------------------------
+
+
+def test_conda_ucenv_is_ucenv(installed: Cluster) -> None:
+    done = installed.conda("ucenv", "list", "--json")
+    document = json.loads(done.stdout)
+    assert document["schema"] == "ucenv/1"
+    assert str(installed.root / "envs/site") in [entry["prefix"] for entry in document["result"]["environments"]]
+    assert installed.conda("ucenv", "--version").stdout.startswith("ucenv ")
+    assert "did you mean" in installed.conda("ucenv", "clon", code=2).stderr
+    assert installed.conda("ucenv", "info", "no-such-environment", code=10).stderr
+    assert installed.conda("ucenv", "clone", "--help").stdout.startswith("example:")
+    assert "ucenv" in installed.conda("--help").stdout
+
+
+# seeding ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_created_twice_is_charged_once(cluster: Cluster) -> None:
+    one = cluster.create("one", *NAMES)
+    two = cluster.create("two", *NAMES)
+    entry = cluster.pkgs / NUMPY.stem
+    same, own = shared(entry, one, two)
+    assert same == ["lib/numpyish/big.dat", "lib/numpyish/core.py"]
+    assert own == ["bin/f2py", "lib/numpyish/mine.cfg"]
+    assert os.stat(one / "lib/numpyish/big.dat").st_nlink == 3
+    assert os.readlink(entry / "lib/numpyish/latest") == "big.dat"
+    assert not list(cluster.pkgs.glob(".ucenv*"))
+    python = next(cluster.pkgs.glob("python-3*"))
+    same, own = shared(python, one, two)
+    assert len(same) > 200
+    assert len(own) < 10
+
+
+def test_an_entry_is_what_was_extracted(cluster: Cluster) -> None:
+    cluster.create("one", *NAMES)
+    names = entries(cluster.pkgs)
+    system = cluster.root / "pkgs"
+    assert len(names) == len(NAMES) - 1  # ucdemo-lib has no file that could be shared
+    for name in names:
+        # Owner and directories' times are the user's; the packed files, their modes, times and links are the same.
+        lines = diff(_files(system / name), _files(cluster.pkgs / name), ignoring=("uid", "gid"))
+        assert lines == [], name
+    urls = (cluster.pkgs / "urls.txt").read_text().splitlines()
+    assert sorted(os.path.basename(url).removesuffix(".conda") for url in urls) == names
+
+
+def _files(root: Path) -> Manifest:
+    found = {path: entry for path, entry in manifest(root).items() if entry.kind != "directory"}
+    return {p: entry._replace(mtime_ns=0) if entry.kind == "symlink" else entry for p, entry in found.items()}
+
+
+def test_what_is_seeded_is_enough_for_conda(cluster: Cluster) -> None:
+    """With the system's cache out of the way, and no channel: by the entries alone."""
+    cluster.create("one", *NAMES)
+    alone = {"CONDA_PKGS_DIRS": str(cluster.pkgs)}
+    url = next(url for url in (cluster.pkgs / "urls.txt").read_text().splitlines() if NUMPY.stem in url)
+    prefix = cluster.space / "envs/explicit"
+    cluster.conda("create", "--yes", "--quiet", "--prefix", prefix, url, variables=alone)
+    assert shared(cluster.pkgs / NUMPY.stem, prefix)[0] == ["lib/numpyish/big.dat", "lib/numpyish/core.py"]
+    listed = json.loads(cluster.conda("list", "--json", "--prefix", prefix, variables=alone).stdout)
+    assert [record["name"] for record in listed] == [NUMPY.name]
+
+
+def test_where_links_work_nothing_is_seeded(cluster: Cluster, set_protected_hardlinks: Callable[[int], None]) -> None:
+    set_protected_hardlinks(0)
+    prefix = cluster.create("one", NUMPY.name, "odd-files")
+    assert os.stat(prefix / "lib/numpyish/big.dat").st_uid == ADMIN.uid
+    assert entries(cluster.pkgs) == []
+
+
+def test_copies_that_were_asked_for_are_not_seeded(cluster: Cluster) -> None:
+    cluster.create("one", "--copy", NUMPY.name)
+    assert entries(cluster.pkgs) == []
+
+
+def test_a_package_that_is_not_its_record_is_not_seeded(cluster: Cluster) -> None:
+    broken = cluster.root / "pkgs" / NUMPY.stem / "lib/numpyish/core.py"
+    data = broken.read_bytes()
+    status = broken.stat()
+    try:
+        broken.write_bytes(data.replace(b"1", b"2"))
+        cluster.create("one", NUMPY.name, "odd-files")
+    finally:
+        broken.write_bytes(data)
+        os.utime(broken, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert entries(cluster.pkgs) == ["odd-files-1.0-h7777777_0"]
+
+
+def test_two_transactions_at_once(cluster: Cluster) -> None:
+    words = [[cluster.root / "bin/conda", "create", *cluster.words(cluster.space / f"envs/{n}"), *NAMES] for n in "ab"]
+    environment = {
+        "CONDARC": os.devnull,
+        "CONDA_OFFLINE": "true",
+        "CONDA_SOLVER": "classic",
+        "CONDA_PKGS_DIRS": f"{cluster.pkgs},{cluster.root / 'pkgs'}",
+        "HOME": str(cluster.space),
+        "PATH": "/usr/bin:/bin",
+    }
+    identity = {"user": USER.uid, "group": USER.gid, "extra_groups": []}
+    processes = [
+        subprocess.Popen(word, env=environment, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **identity)  # type: ignore[call-overload]
+        for word in words
+    ]
+    for process in processes:
+        output, _ = process.communicate(timeout=200)
+        assert process.returncode == 0, output
+        assert b"ucenv: " not in output
+    assert not list(cluster.pkgs.glob(".ucenv*"))
+    names = entries(cluster.pkgs)
+    assert len(names) == len(NAMES) - 1
+    for name in names:
+        assert diff(_files(cluster.root / "pkgs" / name), _files(cluster.pkgs / name), ignoring=("uid", "gid")) == []
+    third = cluster.create("third", *NAMES)
+    assert len(shared(cluster.pkgs / NUMPY.stem, third)[0]) == 2
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    with loop_mount("ext4", mkfs_options=("-N", "1000")) as mount:
+        yield mount
+
+
+def test_no_room_for_an_entry(cluster: Cluster, small_disk: Path) -> None:
+    """The environment's inodes fit, an entry's do not: nothing half stays, and the environment is made."""
+    pkgs, prefix = small_disk / "pkgs", small_disk / "env"
+    variables = {"CONDA_PKGS_DIRS": f"{pkgs},{cluster.root / 'pkgs'}"}
+    create = ["create", *cluster.words(prefix), NUMPY.name]
+    before = os.statvfs(small_disk).f_favail
+    cluster.conda("--no-plugins", *create, variables=variables)
+    needed = before - os.statvfs(small_disk).f_favail
+    made = manifest(prefix)
+    run_as(USER, ["rm", "-r", prefix])
+    for number in range(os.statvfs(small_disk).f_favail - needed - 5):
+        (small_disk / str(number)).touch()
+    done = cluster.conda(*create, variables=variables)
+    assert len([line for line in done.stderr.splitlines() if "package cache was left as it is" in line]) == 1
+    assert manifest(prefix).keys() == made.keys()
+    assert entries(pkgs) == []
+    assert not list(pkgs.glob(".ucenv*"))
+
+
+# costs --------------------------------------------------------------------------------------------------------------
+
+
+def test_loading_the_plugin_imports_next_to_nothing(installed: Cluster) -> None:
+    code = (
+        "import sys; from conda.plugins.manager import get_plugin_manager; before = set(sys.modules);"
+        "manager = get_plugin_manager();"
+        "print([name for name in sys.modules if name.partition('.')[0] == 'userconda'])"
+    )
+    done = run_as(USER, [installed.root / "bin/python", "-c", code], env={"CONDARC": os.devnull})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "['userconda', 'userconda.conda_plugin']"
