@@ -12,19 +12,14 @@ import json
 import os
 import stat
 from collections.abc import Sequence
-from typing import Final
 
 from userconda import fsops
 from userconda.analysis import analysis_from_json, analysis_to_json
 from userconda.errors import ParentWritable, UcenvError
-from userconda.journal import StateDirectory
 from userconda.models import Analysis
 from userconda.parallel import Pool
 from userconda.prefixes import reread_directories, same_listing
 from userconda.provenance import Provenance, read_provenance
-
-_DIRECTORY: Final = "analyses"
-
 
 # whether it may be ----------------------------------------------------------------------------------------------
 
@@ -82,19 +77,19 @@ def guarded_place(prefix: str, note: Provenance) -> str | None:
 # what is kept ---------------------------------------------------------------------------------------------------
 
 
-def kept_at(prefix: str) -> str:
-    """The site's file, beside the environment: whoever owns that makes it, with `ucenv site index`."""
-    real = os.path.realpath(prefix)
-    return _file_in(StateDirectory.beside(real).path, real)
+def site_file(prefix: str, conda_root: str) -> str:
+    """The site's, which `ucenv site index` writes."""
+    return _file_in(os.path.join(conda_root, "etc", "ucenv"), prefix)
 
 
 def own_file(prefix: str, space: str) -> str:
-    return _file_in(os.path.join(space, ".ucenv"), os.path.realpath(prefix))
+    """The user's, in their space."""
+    return _file_in(os.path.join(space, ".ucenv"), prefix)
 
 
-def _file_in(state: str, real: str) -> str:
-    digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:16]
-    return os.path.join(state, _DIRECTORY, f"{digest}.json")
+def _file_in(directory: str, prefix: str) -> str:
+    digest = hashlib.sha256(os.fsencode(os.path.realpath(prefix))).hexdigest()[:16]
+    return os.path.join(directory, "analyses", f"{digest}.json")
 
 
 def find_analysis(prefix: str, files: Sequence[str], private: tuple[str, ...], pool: Pool) -> Analysis | None:

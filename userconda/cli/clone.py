@@ -109,7 +109,10 @@ def _surroundings(args: argparse.Namespace, config: Config, source: Resolved) ->
         own_copy_share=config["clone.own_copy_share"],
         operations_in_flight=config["operations_in_flight"],
         source_is_base=source.is_base,
-        analyses=(thin.kept_at(source.prefix), thin.own_file(source.prefix, config.root)),
+        analyses=(
+            *([thin.site_file(source.prefix, config.conda_root)] if config.conda_root else []),
+            thin.own_file(source.prefix, config.root),
+        ),
         check_fit=not args.no_fit_check,
         read_quotas=lambda directory: _read_quotas(directory, config),
     )
