@@ -247,7 +247,7 @@ def _plan_thin(
     )
 
 
-def _inherited(request: CloneRequest) -> tuple[str, tuple[str, ...]]:
+def _inherited(request: CloneRequest) -> tuple[str, tuple[tuple[str, int], ...]]:
     """Where links lead that the source has itself, and which of its directories are such links.
 
     Raises:
@@ -259,7 +259,7 @@ def _inherited(request: CloneRequest) -> tuple[str, tuple[str, ...]]:
     note = thin.check_guard(request.source_prefix)
     if note and not is_prefix(note.links_to):
         raise ParentGone(request.source_prefix, note.links_to)
-    return (note.links_to, note.linked) if note else ("", ())
+    return (note.links_to, tuple(zip(note.linked, note.linked_bytes, strict=False))) if note else ("", ())
 
 
 def _check_fit(plan: ClonePlan, capabilities: Capabilities, surroundings: Surroundings) -> Fit | None:

@@ -556,7 +556,11 @@ class _Work:
                 files=dict(tally.counts),
                 thin=bool(self.plan.links_to),
                 links_to=self.plan.links_to,
-                linked=(*self.plan.inherited, *(linked.path for linked in self.plan.linked)),
+                linked=(*(path for path, _ in self.plan.inherited), *(linked.path for linked in self.plan.linked)),
+                linked_bytes=(
+                    *(size_bytes for _, size_bytes in self.plan.inherited),
+                    *(linked.size_bytes for linked in self.plan.linked),
+                ),
             )
             fsops.write_new(provenance.FILE_NAME, meta_fd, provenance.FILE_NAME, note.to_bytes())
             fsops.sync_file(provenance.FILE_NAME, meta_fd)

@@ -385,7 +385,7 @@ class ClonePlan:
         own_copy: what an own copy would be charged; equal to `charge` where that is the plan.
         linked: directories that are one symlink each; they count in `files` and `size_bytes`.
         links_to: where these and file symlinks lead, a real path; "" where the clone depends on no other environment.
-        inherited: directories that are such links in the source already.
+        inherited: directories that are such links in the source already, and the bytes in each.
     """
 
     request: CloneRequest
@@ -408,7 +408,7 @@ class ClonePlan:
     source_owner_uid: int
     linked: tuple[LinkedDirectory, ...] = ()
     links_to: str = ""
-    inherited: tuple[str, ...] = ()
+    inherited: tuple[tuple[str, int], ...] = ()
 
 
 # results ----------------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ class Provenance:
         thin: it has links into another environment, and depends on that.
         links_to: where those links lead: a real path.
         linked: directories that were linked whole. What is no link any more was thawed since.
+        linked_bytes: of the files in each of them.
     """
 
     source: str
@@ -38,6 +39,7 @@ class Provenance:
     files: dict[str, int] = field(default_factory=dict)
     links_to: str = ""
     linked: tuple[str, ...] = ()
+    linked_bytes: tuple[int, ...] = ()
 
     def to_bytes(self) -> bytes:
         return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2).encode() + b"\n"
@@ -49,11 +51,19 @@ def read_provenance(prefix: str) -> Provenance | None:
         with open(os.path.join(prefix, "conda-meta", FILE_NAME), "rb") as stream:
             document: dict[str, Any] = json.load(stream)
         known = {name: document[name] for name in Provenance.__slots__ if name in document}
-        note = Provenance(**{**known, "linked": tuple(known.get("linked", ()))})
+        note = Provenance(
+            **{**known, "linked": tuple(known.get("linked", ())), "linked_bytes": tuple(known.get("linked_bytes", ()))}
+        )
         words = (note.source, note.source_name, note.token, note.links_to, *note.linked)
         return note if all(type(word) is str for word in words) and isinstance(note.time, (int, float)) else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def reached_bytes(prefix: str, note: Provenance) -> int:
+    """Of the files that a thin clone has through linked directories; those that were thawed since are its own."""
+    sizes = dict(zip(note.linked, note.linked_bytes, strict=False))
+    return sum(size for path, size in sizes.items() if os.path.islink(os.path.join(prefix, path)))
 
 
 def source_state(prefix: str) -> dict[str, int] | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from userconda.config import Config, home_directory, is_conda_root
 from userconda.environments import candidates, resolve
 from userconda.prefixes import is_prefix, open_prefix
-from userconda.provenance import read_provenance
+from userconda.provenance import reached_bytes, read_provenance
 
 
 class Kind(enum.Enum):
@@ -26,6 +26,7 @@ class Scope:
         identity: device and inode.
         parent: name of what an environment is a clone of.
         own: among the user's; else it was only asked for by name.
+        reached_bytes: what a thin clone has through linked directories: no inode of it is in the scope.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Scope:
     identity: tuple[int, int]
     parent: str | None = None
     own: bool = True
+    reached_bytes: int = 0
 
 
 def own_scopes(config: Config) -> list[Scope]:
@@ -44,7 +46,7 @@ def own_scopes(config: Config) -> list[Scope]:
     """
     found: dict[tuple[int, int], Scope] = {}
 
-    def note(prefix: str, kind: Kind, name: str, parent: str | None = None) -> None:
+    def note(prefix: str, kind: Kind, name: str) -> None:
         try:
             status = os.stat(prefix)
         except OSError:  # not there yet, or a name that leads nowhere
@@ -52,11 +54,12 @@ def own_scopes(config: Config) -> list[Scope]:
         is_own = status.st_uid == os.geteuid() or os.access(prefix, os.W_OK, effective_ids=True)
         if is_own and stat.S_ISDIR(status.st_mode):
             identity = status.st_dev, status.st_ino
-            found.setdefault(identity, Scope(name, prefix, kind, identity, parent))
+            if identity not in found:
+                found[identity] = _scope(name, prefix, kind, identity)
 
     for prefix, system in candidates(config):
         if not system and (is_prefix(prefix) or _is_closed(prefix)):
-            note(prefix, Kind.ENVIRONMENT, os.path.basename(prefix), _parent(prefix))
+            note(prefix, Kind.ENVIRONMENT, os.path.basename(prefix))
     for path in _package_caches(config, [scope.prefix for scope in found.values()]):
         note(path, Kind.PACKAGE_CACHE, "package cache")
     return _distinct(list(found.values()))
@@ -83,8 +86,7 @@ def named_scopes(words: Sequence[str], scopes: list[Scope], config: Config) -> l
         identity = status.st_dev, status.st_ino
         if identity not in places:
             places[identity] = len(scopes)
-            parent = _parent(found.prefix)
-            scopes.append(Scope(found.name, found.prefix, Kind.ENVIRONMENT, identity, parent, own=False))
+            scopes.append(replace(_scope(found.name, found.prefix, Kind.ENVIRONMENT, identity), own=False))
         named.append(places[identity])
     scopes[:] = _distinct(scopes)
     return list(dict.fromkeys(named))
@@ -114,9 +116,11 @@ def _package_caches(config: Config, prefixes: Sequence[str]) -> Iterator[str]:
     yield from (os.path.join(prefix, "pkgs") for prefix in prefixes if is_conda_root(prefix))
 
 
-def _parent(prefix: str) -> str | None:
-    provenance = read_provenance(prefix)
-    return provenance.source_name if provenance else None
+def _scope(name: str, prefix: str, kind: Kind, identity: tuple[int, int]) -> Scope:
+    note = read_provenance(prefix) if kind is Kind.ENVIRONMENT else None
+    if note is None:
+        return Scope(name, prefix, kind, identity)
+    return Scope(name, prefix, kind, identity, note.source_name, reached_bytes=reached_bytes(prefix, note))
 
 
 def _distinct(scopes: list[Scope]) -> list[Scope]:

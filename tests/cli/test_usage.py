@@ -103,7 +103,7 @@ def test_the_keys(mine: Cluster) -> None:
         "root", "user", "charged_by", "quota", "quota_unknown", "environments", "package_caches", "total", "selected",
         "at_least", "unreadable", "vanished", "not_entered",
     ]  # fmt: skip
-    assert list(result["environments"][0]) == ["name", "prefix", "parent", *FIGURES]
+    assert list(result["environments"][0]) == ["name", "prefix", "parent", "reached_by_links_bytes", *FIGURES]
     assert list(result["package_caches"][0]) == ["name", "prefix", *FIGURES]
     assert list(result["total"]) == FIGURES
     assert list(usage(mine, "mine")["selected"]) == ["names", "with_cache", *FIGURES]

@@ -68,9 +68,10 @@ class Row:
 
     def to_json(self) -> dict[str, Any]:
         packages = {} if self.packages is None else {"packages": [package.to_json() for package in self.packages]}
-        parent = {"parent": self.scope.parent} if self.scope.kind is Kind.ENVIRONMENT else {}
-        scope = {"name": self.scope.name, "prefix": self.scope.prefix}
-        return {**scope, **parent, **figures_to_json(self.figures), **packages}
+        scope: dict[str, Any] = {"name": self.scope.name, "prefix": self.scope.prefix}
+        if self.scope.kind is Kind.ENVIRONMENT:
+            scope |= {"parent": self.scope.parent, "reached_by_links_bytes": self.scope.reached_bytes}
+        return {**scope, **figures_to_json(self.figures), **packages}
 
 
 @dataclass(frozen=True, slots=True)

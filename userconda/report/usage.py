@@ -67,7 +67,10 @@ def _cells(name: str, figures: Figures, amount: Callable[[Amount], str]) -> Cell
 
 
 def _remark(row: Row) -> str:
-    return f"clone of {printable(row.scope.parent)}" if row.scope.parent else ""
+    if not row.scope.parent:
+        return ""
+    reached = f"; {format_bytes(row.scope.reached_bytes)} of that by links" if row.scope.reached_bytes else ""
+    return f"clone of {printable(row.scope.parent)}{reached}"
 
 
 def _package_cells(row: Row, amount: Callable[[Amount], str]) -> Iterator[Cells]:
