@@ -54,6 +54,8 @@ class _Subtree:
         shareable: every file may be shared.
         owners: records (or _NOBODY) that have files in it; two are as good as more.
         meets: the deepest directory in which every symlink below stays.
+        uncompiled: modules without a .pyc.
+        compiled: modules whose .pyc is in this very directory.
     """
 
     shareable: bool
@@ -65,6 +67,8 @@ class _Subtree:
     own_bytes: int
     kinds: dict[tuple[int, int, int], str] = field(default_factory=dict)
     loose: list[str] = field(default_factory=list)
+    uncompiled: int = 0
+    compiled: int = 0
 
 
 def analyse(
@@ -91,6 +95,7 @@ def analyse(
     kept: list[Directory] = []
     kinds: dict[tuple[int, int, int], str] = {}
     loose: list[str] = []
+    uncompiled = 0
     top: str | None = None
     for directory in snapshot.directories:
         path = directory.path
@@ -104,6 +109,7 @@ def analyse(
         linked.append(LinkedDirectory(path, found.files, found.directories, found.size_bytes, found.own_bytes))
         kinds = found.kinds | kinds
         loose += found.loose
+        uncompiled += found.uncompiled
     python = {path for d in kept if d.path == "bin" for n in d.names if _PYTHON.fullmatch(path := f"bin/{n}")}
     return Analysis(
         _reduced(snapshot, kept),
@@ -114,6 +120,7 @@ def analyse(
         tuple((*kind, path) for kind, path in kinds.items()),
         tuple(loose),
         private,
+        uncompiled,
     )
 
 
@@ -149,6 +156,7 @@ class _Search:
             own_bytes + directory_bytes(directory, _BLOCK_BYTES),
             {directory.kind: path},
             [path] if directory.kind[2] & 0o022 else [],
+            compiled=len({name.split(".", 1)[0] for name in directory.names if name.endswith(".pyc")}),
         )
         for child in below:
             if child is None:
@@ -162,6 +170,11 @@ class _Search:
             found.own_bytes += child.own_bytes
             found.kinds = child.kinds | found.kinds
             found.loose += child.loose
+            found.uncompiled += child.uncompiled
+        modules = sum(name.endswith(".py") for name in directory.names)
+        if modules:
+            caches = [c for c, name in zip(below, directory.children, strict=True) if c and name == "__pycache__"]
+            found.uncompiled += max(0, modules - sum(cache.compiled for cache in caches) - found.compiled)
         return found
 
     def _is_shareable(self, directory: Directory) -> bool:
@@ -284,6 +297,7 @@ def analysis_to_json(analysis: Analysis) -> dict[str, Any]:
         "kinds": analysis.kinds,
         "loose": analysis.loose,
         "private": analysis.private,
+        "uncompiled": analysis.uncompiled,
     }
 
 
@@ -325,6 +339,7 @@ def analysis_from_json(document: Mapping[str, Any]) -> Analysis | None:
         tuple((uid, gid, mode, path) for uid, gid, mode, path in document["kinds"]),
         tuple(document["loose"]),
         tuple(document["private"]),
+        document["uncompiled"],
     )
 
 

@@ -200,7 +200,10 @@ def _clone_thin(
     plan = _plan_thin(request, surroundings, analysis, capabilities)
     explain = _Explain(request, analysis.snapshot, capabilities)
     fit = _check_fit(plan, capabilities, surroundings)
-    warnings = fit.warnings if fit else ()
+    warnings = [*(fit.warnings if fit else ())]
+    if analysis.uncompiled:
+        modules = format_count(analysis.uncompiled, "module")
+        warnings.append(f"{modules} in linked directories are not compiled, and Python can keep no .pyc there")
     if dry_run:
         return _with(_planned(plan, explain, time.monotonic() - started, warnings), fit, None)
     tally = execute_clone(plan, pool, lambda done, total: progress("cloning", done, total))

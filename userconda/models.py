@@ -201,6 +201,7 @@ class Analysis:
         kinds: of the directories that are linked, at any depth: uid, gid, permission bits and the path of one.
         loose: those of them that their group or everybody may write.
         private: the patterns it was made with.
+        uncompiled: modules in linked directories without a .pyc, which Python cannot write there either.
     """
 
     snapshot: PrefixSnapshot
@@ -211,6 +212,7 @@ class Analysis:
     kinds: tuple[tuple[int, int, int, str], ...]
     loose: tuple[str, ...]
     private: tuple[str, ...]
+    uncompiled: int = 0
 
 
 # what the source and target pair supports -----------------------------------------------------------------------
