@@ -171,7 +171,7 @@ def _links(config: Config, root: str) -> list[Check]:
             "links",
             False,
             f"files of {conda_root} cannot be hard-linked here: {reason}. The first clone of an environment is charged "
-            "in full; the next ones of it link to the first",
+            "in full, the next ones of it link to the first; a thin clone (`ucenv clone --thin`) costs next to nothing",
         )
     ]
 
