@@ -95,11 +95,16 @@ class ThawAction(_Quiet):
             return None
 
     def _plan_thaw(self, links_to: str) -> ThawPlan | None:
+        from userconda.cli.thaw import surroundings
+        from userconda.config import read_config
         from userconda.reach import find_touched
         from userconda.thaw import plan_thaw
 
         touched = find_touched(self.target_prefix, links_to, self._removed(), self._added())
-        return plan_thaw(self.target_prefix, touched.paths, directories=touched.directories) if touched else None
+        if not touched:
+            return None
+        places = surroundings(read_config())
+        return plan_thaw(self.target_prefix, touched.paths, directories=touched.directories, surroundings=places)
 
     def _removed(self) -> Iterator[str]:
         from conda.core.prefix_data import PrefixData
