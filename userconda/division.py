@@ -46,7 +46,7 @@ class EnvironmentDivision:
         self.parts = [Part(record.name, record.version, CONDA) for record in records]
         for number, record in enumerate(records):
             tracked.add(f"conda-meta/{record.file_name}", number)
-        for name, version, paths in _pip_packages(prefix, site_packages, tracked):
+        for name, version, paths in pip_packages(prefix, site_packages, tracked):
             for path in paths:
                 if path not in tracked:
                     tracked.add(path, len(self.parts))
@@ -77,7 +77,7 @@ class EnvironmentDivision:
         return owners
 
 
-def _pip_packages(prefix: str, site_packages: str | None, tracked: Tracked) -> Iterator[tuple[str, str, list[str]]]:
+def pip_packages(prefix: str, site_packages: str | None, tracked: Tracked) -> Iterator[tuple[str, str, list[str]]]:
     """Name, version and paths of what pip installed: a dist-info that no conda record owns."""
     if site_packages is None:
         return

@@ -203,6 +203,41 @@ class ParentGone(UcenvError):
         )
 
 
+@dataclass(eq=False)
+class PipMissing(UcenvError):
+    """`ucenv pip` runs the environment's own pip, and there is none."""
+
+    prefix: str
+    what: str
+    code: ClassVar[str] = "pip_missing"
+    exit_code: ClassVar[int] = 16
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.prefix)} has no {self.what} of its own, or one that does not start"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return (f"conda install -p {printable(self.prefix)} {self.what.lower()}",)
+
+
+@dataclass(eq=False)
+class PipTooOld(UcenvError):
+    """In a thin clone, what pip will change has to be known before."""
+
+    prefix: str
+    code: ClassVar[str] = "pip_too_old"
+    exit_code: ClassVar[int] = 17
+
+    @property
+    def message(self) -> str:
+        return f"the pip of {printable(self.prefix)} cannot tell what it will change (--report is of pip 22.2)"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return (f"`ucenv thaw {printable(self.prefix)} PACKAGE...` first, then pip by itself",)
+
+
 # 20: conflict ----------------------------------------------------------------------------------------------
 
 
@@ -257,7 +292,7 @@ class SourceChanged(UcenvError):
 
     @property
     def message(self) -> str:
-        return f"{printable(self.prefix)} changed while it was being cloned:{_listing(self.paths)}"
+        return f"{printable(self.prefix)} changed while it was being read:{_listing(self.paths)}"
 
     @property
     def hints(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from userconda import __version__, fsops, journal, locks, provenance
+from userconda import __version__, fsops, journal, locks, provenance, swap
 from userconda.errors import (
     FileOperation,
     LinksRequired,
@@ -199,6 +199,9 @@ def _with_figures(
 def _forget_dead_run(state: journal.StateDirectory, target: str) -> None:
     """We hold the target's lease: whatever else was making it is dead."""
     for note in journal.find_runs(state, target):
+        if note.kind == "thaw":
+            swap.settle(note, state)
+            continue
         fsops.set_aside(note.staging, state.trash)
         note.close()
 

@@ -389,6 +389,61 @@ def allocated_directory(descriptor: int) -> int:
     return os.fstat(descriptor).st_blocks * 512
 
 
+def open_below(root_fd: int, path: str) -> int:
+    """A directory by its path, no symlink followed on the way; "" is the root itself, opened again."""
+    descriptor = os.dup(root_fd)
+    for name in path.split("/") if path else ():
+        try:
+            below = open_directory(name, descriptor, path)
+        finally:
+            os.close(descriptor)
+        descriptor = below
+    return descriptor
+
+
+# exchanging -----------------------------------------------------------------------------------------------------
+
+#: What Lustre, NFS and FUSE filesystems answer to any flag of renameat2(2), old kernels to the call, and filters of
+#: system calls (EPERM) to what they do not know. Whether rename(2) may be done, it says itself then.
+EXCHANGE_REFUSED: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
+
+_RENAME_EXCHANGE: Final = 2
+
+#: renameat2(2) by number, for C libraries older than 2.28.
+_RENAMEAT2: Final = {"x86_64": 316, "aarch64": 276, "riscv64": 276, "ppc64le": 357, "s390x": 347, "i686": 353}
+
+
+def exchange(first: str, first_fd: int, second: str, second_fd: int) -> int:
+    """Let two names of one filesystem change places, at once; what they stand for may be of different kinds.
+
+    Returns:
+        0, or the errno (one of EXCHANGE_REFUSED) for which it takes two renames.
+
+    Raises:
+        OSError: any other failure; nothing was changed.
+    """
+    code = _renameat2(first_fd, os.fsencode(first), second_fd, os.fsencode(second), _RENAME_EXCHANGE)
+    if code and code not in EXCHANGE_REFUSED:
+        raise OSError(code, os.strerror(code), second)
+    return code
+
+
+def _renameat2(first_fd: int, first: bytes, second_fd: int, second: bytes, flags: int) -> int:
+    """The errno, or 0."""
+    if sys.platform != "linux":
+        return errno.ENOSYS
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    if hasattr(library, "renameat2"):
+        failed = library.renameat2(first_fd, first, second_fd, second, flags)
+    elif number := _RENAMEAT2.get(platform.machine()):
+        failed = library.syscall(number, first_fd, first, second_fd, second, flags)
+    else:
+        return errno.ENOSYS
+    return ctypes.get_errno() if failed else 0
+
+
 # publishing -----------------------------------------------------------------------------------------------------
 
 

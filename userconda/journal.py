@@ -1,6 +1,7 @@
 """A durable note of the run in flight, and the directories that runs use beside an `envs` directory.
 
-A clone's note holds its staging directory, its target and who makes it: rename(2) decides everything else.
+A clone's note holds its staging directory, its target and who makes it: rename(2) decides everything else. That of a
+thaw, which changes an environment that is there, holds its steps too.
 """
 
 from __future__ import annotations
@@ -113,7 +114,12 @@ def is_ours(path: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """One clone in flight."""
+    """One clone or thaw in flight.
+
+    Attributes:
+        kind: "clone" or "thaw".
+        directories: of a thaw: the links that directories take the place of, in that order; see `swap`.
+    """
 
     path: str
     token: str
@@ -122,6 +128,7 @@ class Journal:
     lease: str
     kind: str = "clone"
     version: int = VERSION
+    directories: tuple[str, ...] = ()
 
     def write(self) -> None:
         """The directory is made again if need be: another run that ended may just have tidied it away."""
@@ -144,6 +151,7 @@ def read_journal(path: str) -> Journal | None:
     try:
         with open(path, "rb") as stream:
             document: dict[str, Any] = json.load(stream)
+        document["directories"] = tuple(document.get("directories", ()))
         journal = Journal(path=path, **document)
         place = os.path.realpath(os.path.dirname(journal.staging))
     except FileNotFoundError:
@@ -153,7 +161,7 @@ def read_journal(path: str) -> Journal | None:
     beside = os.path.join(os.path.dirname(os.path.dirname(path)), "staging")
     if place != os.path.realpath(beside):
         raise InterruptedRun(path, f"the staging directory it names is not in {beside}")
-    if journal.version != VERSION or journal.kind != "clone":
+    if journal.version != VERSION or journal.kind not in ("clone", "thaw"):
         raise InterruptedRun(path, f"it was written by another version of ucenv ({journal.kind} {journal.version})")
     return journal
 

@@ -322,7 +322,7 @@ class _Planner:
 
     def _special_directories(self) -> set[str]:
         """Directories in which some file needs a decision of its own, and those of the .pyc of such a module."""
-        paths = (*self.snapshot.replacements, *self.holding, *self.snapshot.no_link)
+        paths = (*self.snapshot.replacements, *self.holding, *self.snapshot.no_link, *self.programs)
         directories = {posixpath.dirname(path) for path in paths}
         return directories | {f"{directory}/__pycache__" for directory in directories}
 

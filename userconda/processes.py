@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 
 #: Start times come from clock ticks and the boot time, each rounded.
@@ -33,3 +35,43 @@ def is_running(pid: int, started: float | None) -> bool:
         return False
     now = start_time(pid)
     return started is None or now is None or abs(now - started) < _SAME_START_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One that runs on this host."""
+
+    pid: int
+    command: str
+
+
+def find_running(prefix: str, ignoring: Collection[int] = ()) -> tuple[Process, ...] | None:
+    """Processes of this host whose program, or the script that it reads, is in an environment. Other users' as far as
+    the kernel tells; other hosts' nobody can see.
+
+    Args:
+        ignoring: pids, beside the caller's own.
+
+    Returns:
+        None where nobody can tell: without psutil.
+    """
+    try:
+        import psutil
+    except ImportError:
+        return None
+    places = tuple({place.rstrip("/") + "/" for place in (prefix, os.path.realpath(prefix))})
+    found = []
+    for process in psutil.process_iter():
+        if process.pid == os.getpid() or process.pid in ignoring:
+            continue
+        try:
+            words = process.cmdline()
+        except psutil.Error:  # it has ended, or is closed to us
+            words = []
+        try:
+            program = process.exe()
+        except psutil.Error:
+            program = ""
+        if any(word.startswith(places) for word in (program, *words[:2])):
+            found.append(Process(process.pid, " ".join(words[:4]) or program))
+    return tuple(found)

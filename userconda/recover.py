@@ -8,7 +8,7 @@ import signal
 from dataclasses import dataclass
 from typing import Any
 
-from userconda import fsops, journal, locks
+from userconda import fsops, journal, locks, swap
 from userconda.errors import LockTimeout, UcenvError
 from userconda.journal import Journal, StateDirectory
 from userconda.provenance import read_provenance
@@ -59,6 +59,7 @@ def recover(state: StateDirectory, *, dry_run: bool = False) -> RecoverResult:
     """Bring every interrupted run to one of its two ends: the clone is there, or nothing of it is.
 
     The rename decides: a target that carries the journal's token is complete, whatever else the run had left to do.
+    Of a thaw every directory is decided by itself: it is a link, or the complete directory.
     """
     state.check()
     runs, problems = [], []
@@ -89,12 +90,15 @@ def _recover_run(note: Journal, state: StateDirectory, dry_run: bool) -> Recover
         holder = locks.read_holder(note.lease)
         if holder is not None and holder.token == note.token and locks.is_alive(holder):
             return Recovered(note.target, "still running", str(holder))
-        return Recovered(note.target, "complete" if _is_complete(note) else "taken back")
+        return Recovered(note.target, _state(note), "thaw" if note.kind == "thaw" else "")
     try:
         lease = locks.acquire(note.lease)
     except LockTimeout as exc:
         return Recovered(note.target, "still running", exc.holder)
     try:
+        if note.kind == "thaw":
+            swap.settle(note, state)
+            return Recovered(note.target, _state(note), "thaw")
         if _is_complete(note):
             note.close()
             return Recovered(note.target, "complete")
@@ -103,6 +107,11 @@ def _recover_run(note: Journal, state: StateDirectory, dry_run: bool) -> Recover
         return Recovered(note.target, "taken back")
     finally:
         lease.release()
+
+
+def _state(note: Journal) -> str:
+    complete = swap.is_thawed(note) if note.kind == "thaw" else _is_complete(note)
+    return "complete" if complete else "taken back"
 
 
 def _is_complete(note: Journal) -> bool:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from userconda.report.quota import render_quota
 from userconda.report.terminal import escape, note, print_table, print_text, to_stderr
+from userconda.report.thaw import announce_thaw as announce_thaw
+from userconda.report.thaw import render_thaw
 from userconda.report.usage import render_usage
 from userconda.units import format_bytes, format_count, format_seconds, printable
 
@@ -98,6 +100,8 @@ def show_interrupted(command: str, *, as_json: bool) -> None:
     if command == "clone":
         text += "; nothing half made is left under the final name"
         hints.append("your next clone there deletes what is set aside, as does `ucenv recover` (DIR after --prefix)")
+    elif command == "thaw":
+        text += "; each name is a link or what it led to, and the same command goes on"
     if as_json:
         _print_json(command, None, [], _failure("interrupted", 130, text, hints))
     else:
@@ -143,6 +147,7 @@ _PHASES = {
     "reading": "reading the source",
     "looking": "looking into its files",
     "cloning": "cloning",
+    "thawing": "thawing",
     "counting": "counting",
 }
 
@@ -443,4 +448,5 @@ _RENDERERS: dict[str, Callable[[Any], None]] = {
     "recover": _render_recover,
     "quota": render_quota,
     "usage": render_usage,
+    "thaw": render_thaw,
 }
