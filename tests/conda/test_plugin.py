@@ -14,6 +14,7 @@ from demo import Package, PackageFile, index_channel, odd_packages, package_from
 from demo.packages import text_file, write_package
 from tests.conda.conftest import find_root
 from tests.conda.plugin import with_plugin
+from tests.support.elf import make_elf
 from tests.support.filesystems import loop_mount, scratch_directory
 from tests.support.manifest import Manifest, diff, manifest
 from tests.support.users import ADMIN, USER, User, run_as, two_users
@@ -28,11 +29,49 @@ NUMPY = Package(
         PackageFile("lib/numpyish/core.py", b"VALUE = 1\n" * 3000),
         PackageFile("lib/numpyish/big.dat", bytes(range(256)) * 4000),
         PackageFile("lib/numpyish/latest", symlink="big.dat"),
-        PackageFile("lib/numpyish/mine.cfg", b"never shared\n", no_link=True),
+        PackageFile("share/numpyish/mine.cfg", b"never shared\n", no_link=True),
         text_file("bin/f2py", "#!@PREFIX@/bin/python\n", executable=True),
     ),
 )
-NAMES = [NUMPY.name, "python", "odd-python", "odd-files", "odd-prefix", "ucdemo-lib"]
+NUMPY_2 = Package(
+    "numpyish",
+    "2.0",
+    "h0_0",
+    files=(
+        PackageFile("lib/numpyish/core.py", b"VALUE = 2\n" * 3000),
+        PackageFile("lib/numpyish/new/part.py", b"PART = 2\n"),
+        text_file("bin/f2py", "#!@PREFIX@/bin/python\n# 2\n", executable=True),
+    ),
+)
+PLUGIN = "lib/scipyish/_special.so"
+LIBRARIES = [
+    Package("zlibish", version, "0", files=(PackageFile("lib/libzish.so.1", make_elf([]) + version.encode()),))
+    for version in ("1.0", "2.0")
+]
+SCIPY = Package(
+    "scipyish",
+    "1.0",
+    "0",
+    depends=("zlibish",),
+    files=(
+        PackageFile(PLUGIN, make_elf(["libzish.so.1"], "$ORIGIN/..")),
+        PackageFile("lib/scipyish/_other.so", make_elf(["libother.so.1"], "$ORIGIN/..")),
+        PackageFile("lib/scipyish/data.txt", b"data\n"),
+    ),
+)
+#: A file in another package's directory, and a script that fails after it was linked.
+NEIGHBOUR = Package("neighbour", "1.0", "0", files=(PackageFile("lib/numpyish/neighbour.py", b"N = 1\n"),))
+FAILING = Package(
+    "failing",
+    "1.0",
+    "0",
+    files=(
+        PackageFile("lib/numpyish/failing.py", b"N = 1\n"),
+        PackageFile("bin/.failing-post-link.sh", b"#!/bin/sh\nexit 1\n", executable=True),
+    ),
+)
+OTHERS = [NUMPY_2, *LIBRARIES, SCIPY, NEIGHBOUR, FAILING]
+NAMES = ["numpyish=1.0", "python", "odd-python", "odd-files", "odd-prefix", "ucdemo-lib"]
 
 
 @dataclass(frozen=True)
@@ -82,13 +121,14 @@ def installed() -> Iterator[Cluster]:
     two_users()
     with scratch_directory() as directory:
         cluster = Cluster(directory)
-        for package in [package_from_python(), package_with_compiled_library(), *odd_packages(), NUMPY]:
+        for package in [package_from_python(), package_with_compiled_library(), *odd_packages(), NUMPY, *OTHERS]:
             write_package(package, directory / "channel")
         index_channel(directory / "channel")
         with_plugin(find_root(), cluster.root)
         for path in [cluster.root, *cluster.root.rglob("*")]:
             os.chown(path, ADMIN.uid, ADMIN.gid, follow_symlinks=False)
-        cluster.conda("create", *cluster.words(cluster.root / "envs/site"), *NAMES, user=ADMIN)
+        site = [*NAMES[1:], "numpyish=1.0", "scipyish", "zlibish=1.0"]
+        cluster.conda("create", *cluster.words(cluster.root / "envs/site"), *site, user=ADMIN)
         yield cluster
 
 
@@ -151,7 +191,7 @@ def test_what_is_created_twice_is_charged_once(cluster: Cluster) -> None:
     entry = cluster.pkgs / NUMPY.stem
     same, own = shared(entry, one, two)
     assert same == ["lib/numpyish/big.dat", "lib/numpyish/core.py"]
-    assert own == ["bin/f2py", "lib/numpyish/mine.cfg"]
+    assert own == ["bin/f2py", "share/numpyish/mine.cfg"]
     assert os.stat(one / "lib/numpyish/big.dat").st_nlink == 3
     assert os.readlink(entry / "lib/numpyish/latest") == "big.dat"
     assert not list(cluster.pkgs.glob(".ucenv*"))
@@ -193,13 +233,13 @@ def test_what_is_seeded_is_enough_for_conda(cluster: Cluster) -> None:
 
 def test_where_links_work_nothing_is_seeded(cluster: Cluster, set_protected_hardlinks: Callable[[int], None]) -> None:
     set_protected_hardlinks(0)
-    prefix = cluster.create("one", NUMPY.name, "odd-files")
+    prefix = cluster.create("one", "numpyish=1.0", "odd-files")
     assert os.stat(prefix / "lib/numpyish/big.dat").st_uid == ADMIN.uid
     assert entries(cluster.pkgs) == []
 
 
 def test_copies_that_were_asked_for_are_not_seeded(cluster: Cluster) -> None:
-    cluster.create("one", "--copy", NUMPY.name)
+    cluster.create("one", "--copy", "numpyish=1.0")
     assert entries(cluster.pkgs) == []
 
 
@@ -209,7 +249,7 @@ def test_a_package_that_is_not_its_record_is_not_seeded(cluster: Cluster) -> Non
     status = broken.stat()
     try:
         broken.write_bytes(data.replace(b"1", b"2"))
-        cluster.create("one", NUMPY.name, "odd-files")
+        cluster.create("one", "numpyish=1.0", "odd-files")
     finally:
         broken.write_bytes(data)
         os.utime(broken, ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -254,7 +294,7 @@ def test_no_room_for_an_entry(cluster: Cluster, small_disk: Path) -> None:
     """The environment's inodes fit, an entry's do not: nothing half stays, and the environment is made."""
     pkgs, prefix = small_disk / "pkgs", small_disk / "env"
     variables = {"CONDA_PKGS_DIRS": f"{pkgs},{cluster.root / 'pkgs'}"}
-    create = ["create", *cluster.words(prefix), NUMPY.name]
+    create = ["create", *cluster.words(prefix), "numpyish=1.0"]
     before = os.statvfs(small_disk).f_favail
     cluster.conda("--no-plugins", *create, variables=variables)
     needed = before - os.statvfs(small_disk).f_favail
@@ -267,6 +307,152 @@ def test_no_room_for_an_entry(cluster: Cluster, small_disk: Path) -> None:
     assert manifest(prefix).keys() == made.keys()
     assert entries(pkgs) == []
     assert not list(pkgs.glob(".ucenv*"))
+
+
+# thin clones --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pair(cluster: Cluster) -> tuple[Path, Path]:
+    """A thin clone of the administrator's environment, and a copy; their paths are equally long."""
+    envs = cluster.space / "envs"
+    variables = {"UCENV_ROOT": str(cluster.space)}
+    cluster.conda("ucenv", "clone", "site", "thin", "--thin", variables=variables)
+    cluster.conda("ucenv", "clone", "site", "full", "--link-mode", "copy", "-y", variables=variables)
+    assert (envs / "thin/lib/numpyish").is_symlink()
+    return envs / "thin", envs / "full"
+
+
+def change(cluster: Cluster, command: str, prefix: Path, *words: str, code: int = 0) -> str:
+    done = cluster.conda(command, *cluster.words(prefix), *words, code=code)
+    return done.stdout + done.stderr
+
+
+def content(prefix: Path) -> dict[str, bytes]:
+    """What is read by each path of an environment, through whatever links; its own path in it is PREFIX."""
+    found = {}
+    for directory, _, names in os.walk(prefix, followlinks=True):
+        for name in names:
+            path = Path(directory, name)
+            relative = str(path.relative_to(prefix))
+            if path.exists() and "__pycache__" not in relative and not relative.startswith("conda-meta/"):
+                data = path.read_bytes().replace(os.fsencode(prefix), b"PREFIX")
+                found[relative] = data.replace(str(prefix).encode("utf-16-le"), b"PREFIX")
+    return found
+
+
+def packages(cluster: Cluster, prefix: Path) -> list[tuple[str, str]]:
+    listed = json.loads(cluster.conda("list", "--json", "--prefix", prefix).stdout)
+    return [(record["name"], record["version"]) for record in listed]
+
+
+STEPS = {
+    "install": [("install", "neighbour")],
+    "update": [("install", "numpyish=2.0")],
+    "remove": [("remove", "numpyish")],
+    "force": [("install", "--force-reinstall", "numpyish=1.0")],
+    "rollback": [("install", "numpyish=2.0", "neighbour"), ("install", "--revision", "0")],
+    "python": [("remove", "--force", "python")],
+    "noarch": [("install", "odd-upgraded"), ("remove", "odd-python")],
+    "library": [("install", "zlibish=2.0")],
+    "twice": [("install", "neighbour"), ("install", "numpyish=2.0"), ("remove", "neighbour")],
+}
+
+
+@pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
+def test_conda_does_in_a_thin_clone_what_it_does_in_a_copy(
+    cluster: Cluster, pair: tuple[Path, Path], steps: list[tuple[str, ...]]
+) -> None:
+    for command, *words in steps:
+        for prefix in pair:
+            output = change(cluster, command, prefix, *words)
+            assert "ucenv: " not in output
+    thin, full = pair
+    assert packages(cluster, thin) == packages(cluster, full)
+    assert content(thin) == content(full)
+    assert any(path.is_symlink() for path in (thin / "lib").iterdir())
+
+
+def test_only_what_changes_is_thawed(cluster: Cluster, pair: tuple[Path, Path]) -> None:
+    thin = pair[0]
+    change(cluster, "install", thin, "neighbour")
+    directory = thin / "lib/numpyish"
+    assert not directory.is_symlink()
+    assert (directory / "big.dat").is_symlink()
+    assert (thin / "lib/scipyish").is_symlink()
+    before = manifest(thin / "lib")
+    change(cluster, "install", thin, "odd-generic")
+    assert diff(before, manifest(thin / "lib")) == []
+
+
+def test_what_reaches_a_changed_library_is_thawed(cluster: Cluster, pair: tuple[Path, Path]) -> None:
+    """Through the link its $ORIGIN is the parent's, and it would load the parent's library."""
+    thin = pair[0]
+    assert (thin / "lib/scipyish").is_symlink()
+    change(cluster, "install", thin, "zlibish=2.0")
+    assert not (thin / "lib/scipyish").is_symlink()
+    assert not (thin / PLUGIN).is_symlink()
+    assert (thin / "lib/scipyish/_other.so").is_symlink()
+    assert (thin / "lib/scipyish/data.txt").is_symlink()
+    assert (thin / "lib/libzish.so.1").read_bytes().endswith(b"2.0")
+
+
+def test_a_transaction_that_fails_leaves_what_was_there(cluster: Cluster, pair: tuple[Path, Path]) -> None:
+    """conda takes its own steps back; what was thawed for them stays so and is the same to read."""
+    thin = pair[0]
+    before = content(thin)
+    output = change(cluster, "install", thin, "failing", "numpyish=2.0", code=1)
+    assert "Rolling back transaction" in output
+    assert content(thin) == before
+    change(cluster, "install", thin, "numpyish=2.0")
+    assert dict(packages(cluster, thin))["numpyish"] == "2.0"
+
+
+def test_a_parent_that_can_be_written_is_a_refusal(cluster: Cluster, pair: tuple[Path, Path]) -> None:
+    thin = pair[0]
+    parent = cluster.root / "envs/site/lib/numpyish"
+    before = manifest(cluster.root / "envs/site"), content(thin)
+    parent.chmod(0o777)
+    try:
+        for checks in ("warn", "disabled"):
+            variables = {"CONDA_SAFETY_CHECKS": checks}
+            words = ["remove", *cluster.words(thin), "numpyish"]
+            done = cluster.conda(*words, code=1, variables=variables)
+            assert "ucenv: " in done.stderr
+            assert "is a thin clone, and you may write where its links lead" in done.stderr
+    finally:
+        parent.chmod(0o755)
+    assert (manifest(cluster.root / "envs/site"), content(thin)) == before
+    change(cluster, "remove", thin, "numpyish")
+
+
+def test_root_is_refused(cluster: Cluster, pair: tuple[Path, Path]) -> None:
+    done = cluster.conda("remove", *cluster.words(pair[0]), "numpyish", user=User("root", 0, 0), code=1)
+    assert "is a thin clone, and you may write where its links lead" in done.stderr
+    assert (pair[0] / "lib/numpyish/core.py").exists()
+
+
+def test_a_thaw_that_fails_ends_the_transaction(cluster: Cluster, pair: tuple[Path, Path]) -> None:
+    thin = pair[0]
+    before = content(thin)
+    shutil.rmtree(cluster.space / ".ucenv", ignore_errors=True)
+    for name in (".ucenv", f".ucenv-{USER.uid}"):  # where a thaw is prepared: no directory can be made there
+        (cluster.space / name).touch()
+    output = change(cluster, "remove", thin, "numpyish", code=1)
+    assert "ucenv: " in output
+    assert content(thin) == before
+
+
+def test_a_dry_run_thaws_nothing(cluster: Cluster, pair: tuple[Path, Path]) -> None:
+    before = manifest(pair[0])
+    cluster.conda("remove", *cluster.words(pair[0]), "--dry-run", "numpyish", code=0)
+    assert diff(before, manifest(pair[0])) == []
+
+
+def test_the_whole_environment_is_removed(cluster: Cluster, pair: tuple[Path, Path]) -> None:
+    for prefix in pair:
+        cluster.conda("env", "remove", "--yes", "--quiet", "--prefix", prefix)
+        assert not prefix.exists()
 
 
 # costs --------------------------------------------------------------------------------------------------------------
