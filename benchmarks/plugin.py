@@ -40,8 +40,8 @@ def run(bench: Bench) -> None:
     }
     offline = ["--yes", "--quiet", "--override-channels", "--channel", channel.as_uri()]
     existing = directory / "existing"
-    words: list[str | Path] = ["create", *offline, "--prefix", existing, *names]
-    measure.timed([baseline / "bin/conda", *words], env, bench.directory)
+    fill: list[str | Path] = ["create", *offline, "--prefix", existing, *names]
+    measure.timed([baseline / "bin/conda", *fill], env, bench.directory)
 
     def command(conda: Path, *words: str | Path) -> Callable[[], float]:
         return lambda: measure.timed([conda / "bin/conda", *words], env, bench.directory)
