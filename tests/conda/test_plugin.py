@@ -18,6 +18,7 @@ from tests.support.elf import make_elf
 from tests.support.filesystems import loop_mount, scratch_directory
 from tests.support.manifest import Manifest, diff, manifest
 from tests.support.users import ADMIN, USER, User, run_as, two_users
+from userconda.seed import STAGING_PREFIX
 
 pytestmark = [pytest.mark.conda, pytest.mark.root("a system conda of another user's"), pytest.mark.serial]
 
@@ -309,6 +310,41 @@ def test_no_room_for_an_entry(cluster: Cluster, small_disk: Path) -> None:
     assert not list(pkgs.glob(".ucenv*"))
 
 
+def test_what_a_killed_process_left_is_no_package(cluster: Cluster) -> None:
+    """conda takes each directory of a cache that has an info/index.json for a package."""
+    cluster.create("one", "odd-files")
+    staging = cluster.pkgs / f"{STAGING_PREFIX}another-host.1.abcd"
+    shutil.copytree(cluster.pkgs / "odd-files-1.0-h7777777_0", staging / NUMPY.stem, symlinks=True)
+    cached = json.loads(cluster.conda("clean", "--packages", "--dry-run", "--json").stdout)
+    assert str(STAGING_PREFIX) not in json.dumps(cached)
+    cluster.create("two", "numpyish=1.0")
+    assert entries(cluster.pkgs) == [NUMPY.stem, "odd-files-1.0-h7777777_0"]
+    assert staging.is_dir()  # of another host's process, which may live
+
+
+def test_a_fault_of_ours_is_one_line(cluster: Cluster) -> None:
+    fault = cluster.space / "fault"
+    fault.mkdir()
+    (fault / "sitecustomize.py").write_text(
+        "import sys\n"
+        "import userconda.conda_plugin\n"
+        "class Broken:\n"
+        "    def __getattr__(self, name): raise ZeroDivisionError('ours')\n"
+        "sys.modules['userconda.seed'] = Broken()\n"
+    )
+    prefix = cluster.space / "envs/one"
+    done = cluster.conda("create", *cluster.words(prefix), "numpyish=1.0", variables={"PYTHONPATH": str(fault)})
+    assert [line for line in done.stderr.splitlines() if line.startswith("ucenv: ")] == [
+        "ucenv: the package cache was left as it is: ZeroDivisionError('ours')"
+    ]
+    assert (prefix / "lib/numpyish/core.py").exists()
+    (fault / "sitecustomize.py").write_text("import sys\nsys.modules['userconda.conda_plugin.actions'] = None\n")
+    prefix = cluster.space / "envs/two"
+    done = cluster.conda("create", *cluster.words(prefix), "numpyish=1.0", variables={"PYTHONPATH": str(fault)})
+    assert "ucenv: the plugin does not work with this conda" in done.stderr
+    assert (prefix / "lib/numpyish/core.py").exists()
+
+
 # thin clones --------------------------------------------------------------------------------------------------------
 
 
@@ -371,6 +407,18 @@ def test_conda_does_in_a_thin_clone_what_it_does_in_a_copy(
     assert packages(cluster, thin) == packages(cluster, full)
     assert content(thin) == content(full)
     assert any(path.is_symlink() for path in (thin / "lib").iterdir())
+
+
+def test_env_update(cluster: Cluster, pair: tuple[Path, Path]) -> None:
+    channel = (cluster.directory / "channel").as_uri()
+    file = cluster.space / "environment.yml"
+    file.write_text(f"channels: [{channel}, nodefaults]\ndependencies: [numpyish=2.0, neighbour]\n")
+    for prefix in pair:
+        cluster.conda("env", "update", "--prefix", prefix, "--file", file)
+    thin, full = pair
+    assert packages(cluster, thin) == packages(cluster, full)
+    assert ("numpyish", "2.0") in packages(cluster, thin)
+    assert content(thin) == content(full)
 
 
 def test_only_what_changes_is_thawed(cluster: Cluster, pair: tuple[Path, Path]) -> None:
