@@ -31,11 +31,7 @@ class Touched:
 
 
 def find_touched(prefix: str, links_to: str, removed: Iterable[str], added: Iterable[str]) -> Touched:
-    """What has to be thawed before these files go and come.
-
-    Raises:
-        OSError: a directory of the clone or of its parent cannot be read.
-    """
+    """What has to be thawed before these files go and come."""
     removed, added = [*removed], [*added]
     links = _Links(prefix, links_to)
     directories = {os.path.dirname(path) for path in removed}
@@ -144,28 +140,34 @@ def _linked_files(prefix: str, links_to: str) -> Iterator[str]:
     pending = [""]
     while pending:
         directory = pending.pop()
-        with os.scandir(os.path.join(prefix, directory)) as entries:
-            for entry in entries:
-                path = f"{directory}/{entry.name}" if directory else entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(path)
-                elif entry.is_symlink() and link_target(prefix, path, links_to):
-                    if os.path.isdir(os.path.join(links_to, path)):
-                        yield from _files_below(links_to, path)
-                    elif _may_be_object(entry.name):
-                        yield path
+        for entry in _entries(os.path.join(prefix, directory)):
+            path = f"{directory}/{entry.name}" if directory else entry.name
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(path)
+            elif entry.is_symlink() and link_target(prefix, path, links_to):
+                if os.path.isdir(os.path.join(links_to, path)):
+                    yield from _files_below(links_to, path)
+                elif _may_be_object(entry.name):
+                    yield path
 
 
 def _files_below(root: str, top: str) -> Iterator[str]:
     pending = [top]
     while pending:
         directory = pending.pop()
-        with os.scandir(os.path.join(root, directory)) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(f"{directory}/{entry.name}")
-                elif entry.is_file(follow_symlinks=False) and _may_be_object(entry.name):
-                    yield f"{directory}/{entry.name}"
+        for entry in _entries(os.path.join(root, directory)):
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(f"{directory}/{entry.name}")
+            elif entry.is_file(follow_symlinks=False) and _may_be_object(entry.name):
+                yield f"{directory}/{entry.name}"
+
+
+def _entries(directory: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            return [*entries]
+    except OSError:  # gone, or closed to this user: the linker finds nothing there either
+        return []
 
 
 def _may_be_object(name: str) -> bool:

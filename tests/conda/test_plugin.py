@@ -421,6 +421,29 @@ def test_env_update(cluster: Cluster, pair: tuple[Path, Path]) -> None:
     assert content(thin) == content(full)
 
 
+def test_where_conda_uses_threads(cluster: Cluster, pair: tuple[Path, Path]) -> None:
+    variables = {"CONDA_EXECUTE_THREADS": "4", "CONDA_VERIFY_THREADS": "4"}
+    for prefix in pair:
+        done = cluster.conda("install", *cluster.words(prefix), "numpyish=2.0", "zlibish=2.0", variables=variables)
+        assert done.stderr == ""
+    assert content(pair[0]) == content(pair[1])
+
+
+def test_a_parent_that_lost_a_directory(cluster: Cluster, pair: tuple[Path, Path]) -> None:
+    """What leads nowhere is no reason to refuse: conda can still remove the package."""
+    thin = pair[0]
+    parent = cluster.root / "envs/site/lib"
+    status = parent.stat()
+    (parent / "scipyish").rename(parent / "away")
+    try:
+        output = change(cluster, "remove", thin, "scipyish")
+    finally:
+        (parent / "away").rename(parent / "scipyish")
+        os.utime(parent, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert "ucenv: " in output
+    assert "scipyish" not in dict(packages(cluster, thin))
+
+
 def test_only_what_changes_is_thawed(cluster: Cluster, pair: tuple[Path, Path]) -> None:
     thin = pair[0]
     change(cluster, "install", thin, "neighbour")

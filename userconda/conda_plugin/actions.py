@@ -73,7 +73,7 @@ class ThawAction(_Quiet):
             self._plan = self._prepare()
 
     def _prepare(self) -> ThawPlan | None:
-        from userconda.errors import UcenvError
+        from userconda.errors import ParentGone, UcenvError
 
         try:
             from userconda import thin
@@ -87,6 +87,9 @@ class ThawAction(_Quiet):
             return None
         try:
             return self._plan_thaw(note.links_to)
+        except ParentGone as exc:  # there is nothing to thaw, and what leads nowhere can be removed
+            _warn(exc.message)
+            return None
         except UcenvError as exc:
             raise _refusal(exc.message, exc.hints) from None
         except Exception as exc:  # conda fails on what stays a link, and takes everything back
@@ -168,7 +171,7 @@ class SeedAction(_Quiet):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         # Shared by all prefixes of the transaction, so this prefix' values have to be taken now.
-        self._context = dict(self.transaction_context)
+        self._context = dict(self.transaction_context or {})
 
     def execute(self) -> None:
         try:
