@@ -850,8 +850,9 @@ def execute_thaw(plan: ThawPlan, pool: Pool | None = None, progress: Progress = 
             if error is exc:
                 raise
             raise error from exc
-        swap.settle(note, state)
-        _empty(note, state)
+        with contextlib.suppress(UcenvError, OSError):  # all is in its place; what is left over is a later command's
+            swap.settle(note, state)
+            _empty(note, state)
         return run.result(time.monotonic() - started)
     finally:
         lease.release()
