@@ -46,7 +46,9 @@ def modules() -> dict[str, ast.Module]:
 
 def layer(module: str) -> str:
     first = module.partition(".")[0]
-    return "pure" if first in PURE else first if first in ("report", "cli") else "cli" if first == "conda_plugin" else "effects"
+    if first == "conda_plugin":  # conda's words instead of the shell's
+        return "cli"
+    return "pure" if first in PURE else first if first in ("report", "cli") else "effects"
 
 
 def running_nodes(tree: ast.AST) -> Iterator[ast.AST]:
