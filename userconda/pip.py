@@ -37,6 +37,14 @@ _NORMAL: Final = re.compile(r"[-_.]+")
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
 
 
+class PipRefused(Exception):
+    """With pip's own exit code and message."""
+
+    def __init__(self, exit_code: int, text: str) -> None:
+        super().__init__(text)
+        self.exit_code, self.text = exit_code, text
+
+
 @dataclass(frozen=True, slots=True)
 class Pip:
     """The environment's own.
@@ -89,7 +97,7 @@ def foretell(pip: Pip, words: Sequence[str]) -> Change | None:
 
     Raises:
         PipTooOld: it has no --report.
-        SystemExit: pip itself refuses, with its own message, which was printed, and its own exit code.
+        PipRefused: it will not do it.
     """
     position = subcommand_position(words)
     command, rest = words[position : position + 1], words[position + 1 :]
@@ -127,8 +135,7 @@ def _dry_run(pip: Pip, before: Sequence[str], rest: Sequence[str]) -> list[dict[
         if asked.returncode:
             if b"no such option" in asked.stderr:
                 raise PipTooOld(pip.prefix)
-            os.write(2, asked.stderr)
-            raise SystemExit(asked.returncode)
+            raise PipRefused(asked.returncode, asked.stderr.decode(errors="surrogateescape"))
         with open(report, encoding="utf-8") as stream:
             return list(json.load(stream)["install"])
 

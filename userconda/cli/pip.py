@@ -11,7 +11,7 @@ from userconda import thin
 from userconda.config import Config, read_config
 from userconda.environments import resolve
 from userconda.errors import UsageError
-from userconda.pip import Pip, find_pip, foretell
+from userconda.pip import Pip, PipRefused, find_pip, foretell
 from userconda.provenance import Provenance
 
 EXAMPLE = "ucenv pip mine install --upgrade requests"
@@ -43,7 +43,11 @@ def _thaw(pip: Pip, note: Provenance, words: list[str], config: Config) -> None:
     from userconda.report import terminal
     from userconda.thaw import execute_thaw, plan_thaw
 
-    change = foretell(pip, words)
+    try:
+        change = foretell(pip, words)
+    except PipRefused as exc:
+        terminal.to_stderr(exc.text.rstrip())
+        sys.exit(exc.exit_code)
     touched = change and find_touched(pip.prefix, note.links_to, change.removed, change.added)
     if touched:
         places = surroundings(config)
