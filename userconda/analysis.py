@@ -25,7 +25,7 @@ from userconda.models import (
     Tracked,
 )
 from userconda.placeholder import FileMode
-from userconda.plan import PRIVATE, directory_bytes, left_out, module_of, private_places
+from userconda.plan import THIN_PRIVATE, directory_bytes, is_newer, left_out, module_of, private_places
 
 #: Of what is kept. One of another version is made again.
 VERSION: Final = 1
@@ -127,7 +127,7 @@ def analyse(
 class _Search:
     def __init__(self, snapshot: PrefixSnapshot, holding: Set[str], private: tuple[str, ...]) -> None:
         self.snapshot = snapshot
-        self.private_directory, self.private_name = private_places((*PRIVATE, *private))
+        self.private_directory, self.private_name = private_places((*THIN_PRIVATE, *private))
         self.left_out: Callable[[str], str | None] = left_out(snapshot)
         own = {*snapshot.replacements, *holding, *snapshot.no_link, *(skipped.path for skipped in snapshot.nested)}
         self.own_directories = {posixpath.dirname(path) for path in own}
@@ -183,6 +183,8 @@ class _Search:
             return False
         if directory.names and self.private_name("\0".join(directory.names)):
             return False
+        if "RECORD" in directory.names and is_newer(self.snapshot, directory, "RECORD"):
+            return False  # pip's: it has hashes of files that are rewritten
         if self.snapshot.is_base or path.count("/") <= 1:
             prefix = f"{path}/" if path else ""
             names = (*directory.names, *(name for name, _ in directory.symlinks))
@@ -210,27 +212,32 @@ class _Search:
 
     def is_linkable(self, directory: Directory, found: _Subtree) -> bool:
         """Called from the top down, and only below directories that are not linked."""
-        path = directory.path
-        if self._is_meeting_place(directory) or not found.shareable:
+        path, parent = directory.path, posixpath.dirname(directory.path)
+        if self._is_meeting_place(directory):
             return False
-        parent = posixpath.dirname(path)
-        if parent in self.namespaces:
-            # Other packages may put theirs beside it, as pip does into `google`.
-            if "__init__.py" not in directory.names:
-                if posixpath.basename(path) != "__pycache__":
-                    self.namespaces.add(path)
-                    return False
-            elif len(found.owners) > 1:
-                return False
-        elif len(found.owners) > 1 and any(path.startswith(f"{place}/") for place in self.site_packages):
+        several = len(found.owners) > 1
+        # Other packages may put theirs beside it, as pip does into `google`. Further down, one that has files of its
+        # own and one owner is a package's data.
+        is_open = parent in self.site_packages or not directory.names or several
+        if parent in self.namespaces and is_open and not _is_package(directory):
+            self.namespaces.add(path)
             return False
-        return _is_within(found.meets, path)
+        if several and any(path.startswith(f"{place}/") for place in self.site_packages):
+            return False
+        return found.shareable and _is_within(found.meets, path)
 
     def _is_meeting_place(self, directory: Directory) -> bool:
         path = directory.path
         if "/" not in path or path in self.meeting_places or _MEETING_PLACES.fullmatch(path):
             return True
+        if posixpath.basename(path) == "__pycache__" and posixpath.dirname(path) in self.site_packages:
+            return True
         return path.startswith("share/") and bool(directory.children)
+
+
+def _is_package(directory: Directory) -> bool:
+    """Of one distribution alone, to which no other adds."""
+    return "__init__.py" in directory.names or directory.path.endswith((".dist-info", ".egg-info", "/__pycache__"))
 
 
 def _ancestors(path: str) -> set[str]:

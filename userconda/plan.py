@@ -64,6 +64,13 @@ PRIVATE: Final = (
     ".condarc",
 )
 
+#: The same in a thin clone, where nobody can write what is linked: what its user means to edit, and what is added to.
+THIN_PRIVATE: Final = (
+    *(pattern for pattern in PRIVATE if pattern not in ("RECORD", "INSTALLER", "direct_url.json", "share/jupyter/**")),
+    "share/jupyter/kernels/**",
+    "share/jupyter/lab/settings/**",
+)
+
 #: What makes a prefix a conda root, beside the files of these packages.
 _ROOT_PACKAGES: Final = frozenset({"conda", "ucenv"})
 _ROOT_FILES: Final = re.compile(
@@ -155,6 +162,14 @@ def directory_bytes(directory: Directory, block_bytes: int) -> int:
     if entry_bytes <= block_bytes - 12:
         return block_bytes
     return -(-(entry_bytes * 4 // 3) // block_bytes) * block_bytes + block_bytes
+
+
+def is_newer(snapshot: PrefixSnapshot, directory: Directory, name: str) -> bool:
+    """Untracked, or newer than its record: pip writes a tracked RECORD when it installs a version again."""
+    record = snapshot.tracked.in_directory(directory.path).get(name)
+    if record is None:
+        return True
+    return directory.mtimes_ns[directory.names.index(name)] > snapshot.records[record].mtime_ns
 
 
 # what has to be looked into -------------------------------------------------------------------------------------
@@ -312,10 +327,11 @@ class _Planner:
             parent, name = posixpath.split(directory.path)
             self.linked_in.setdefault(parent, []).append(name)
         self.tally = _Tally(skipped=list(snapshot.nested))
-        self.private_directory, self.private_name = private_places((*PRIVATE, *request.private))
+        patterns = (*(THIN_PRIVATE if request.thin else PRIVATE), *request.private)
+        self.private_directory, self.private_name = private_places(patterns)
         self.special = self._special_directories()
         self.rewritten_modules = {path for path in (*snapshot.replacements, *holding) if path.endswith(".py")}
-        self.private = compile_patterns((*PRIVATE, *request.private))
+        self.private = compile_patterns(patterns)
         self.left_out = left_out(snapshot)
         self.modes = [self._modes(verdict.link_errno) for verdict in capabilities.verdicts]
         self.target_bytes = len(os.fsencode(request.target_prefix))
@@ -417,11 +433,12 @@ class _Planner:
                     tally.unreadable.append(path)
                 continue
             replacement = replacements.get(path)
-            if name == "RECORD" and self._is_newer(path, mtime_ns):
+            is_pips = name == "RECORD" and is_newer(snapshot, directory, name)
+            if is_pips:
                 tally.pip_records.append(path)
             if replacement is not None or path in holding:
                 step = self._rewrite(path, name, replacement)
-            elif private(path, name) or path in no_link:
+            elif is_pips or private(path, name) or path in no_link:
                 step = FileStep(name)
             else:
                 modes, twin = self.modes[number], None
@@ -453,11 +470,6 @@ class _Planner:
             files.append(step)
 
     # one file ---------------------------------------------------------------------------------------------------
-
-    def _is_newer(self, path: str, mtime_ns: int) -> bool:
-        """Untracked, or newer than its record: pip writes a tracked RECORD when it installs a version again."""
-        record = self.snapshot.tracked.get(path)
-        return record is None or mtime_ns > self.snapshot.records[record].mtime_ns
 
     def _leave_out(self, path: str, reason: str) -> None:
         tally, record = self.tally, self.snapshot.tracked.get(path)
