@@ -58,7 +58,7 @@ from userconda.models import (
     Tracked,
 )
 from userconda.parallel import Pool
-from userconda.plan import check_fit, check_space, directory_bytes, plan_clone
+from userconda.plan import PRIVATE, check_fit, check_space, compile_patterns, directory_bytes, plan_clone
 from userconda.prefixes import Walk, open_prefix, read_listing, read_parts, read_record, read_tracked
 from userconda.provenance import FILE_NAME, Provenance, read_provenance, source_state
 from userconda.records import PrefixRecord, installed_paths, site_packages_of
@@ -410,7 +410,7 @@ class _Planner:
             walk = read_listing(self.prefix, self.pool) if self.links_to or self.own else Walk()
             tops, files = self._all_links(walk)
             single: set[str] = set()
-            own_files = {_join(d.path, name) for d in walk.directories for name in d.names} if self.own else set()
+            own_files = self._to_own(walk)
         else:
             tops, files, single, own_files = self._look_up(paths, directories)
         self._check_there([*tops, *files])
@@ -449,6 +449,13 @@ class _Planner:
                 if target == f"{self.links_to}/{path}":
                     (tops if os.path.isdir(target) else files).add(path)
         return tops, files
+
+    def _to_own(self, walk: Walk) -> set[str]:
+        """Files that need inodes of their own: all, if that was asked; else those that an ordinary clone never shares
+        and a thin one does."""
+        is_private = compile_patterns((*PRIVATE, *self.surroundings.private))
+        files = ((_join(d.path, name), name) for d in walk.directories for name in d.names)
+        return {path for path, name in files if self.own or is_private(path, name)}
 
     def _look_up(self, paths: set[str], directories: set[str]) -> tuple[set[str], set[str], set[str], set[str]]:
         """Linked directories, linked files, the parent's directories that become real, and files that are real."""

@@ -37,6 +37,7 @@ from userconda.errors import (
     ProcessesRunning,
     SourceChanged,
 )
+from userconda.plan import PRIVATE, compile_patterns
 from userconda.provenance import read_provenance
 from userconda.thaw import Surroundings, Thawed, directories_to_make, execute_thaw, plan_thaw
 
@@ -255,7 +256,8 @@ def test_another_owners_parent(
         assert whole.counts.get("hardlinked", 0) == 0
         assert (any_filesystem.name == "ext4") == (whole.counts.get("reflinked", 0) == 0)
     else:
-        private = [path for path in target.rglob("*.dist-info/*") if path.name in ("RECORD", "INSTALLER")]
+        is_private = compile_patterns(PRIVATE)
+        private = [p for p in target.rglob("*") if is_file(p) and is_private(os.path.relpath(p, target), p.name)]
         assert whole.counts["hardlinked"] > 5
         assert own <= len(private), "nothing but what a program may write in place"
         assert not {inode(path) for path in private} & {inode(path) for path in source.rglob("*")}
