@@ -342,14 +342,16 @@ def _with_relative_rpath(binary: bytes) -> bytes:
 # ------------------------------------------------------------------------------------------------------ wheels
 
 
-def package_from_wheel(wheel: Path) -> Package:
+def package_from_wheel(wheel: Path, *, noarch: bool = True) -> Package:
     """The wheel as conda-build would have packaged it: `noarch: python` if it is `none-any`, else for this platform.
+
+    Without `noarch` for this platform in any case.
 
     A noarch package names its console scripts in `link.json`; another holds them as files, with the placeholder in
     the shebang, and its `.pyc` files. Dependencies other than Python are left out: nothing here solves.
     """
     name, version, *_, abi, platform = wheel.stem.split("-")
-    is_noarch = (abi, platform) == ("none", "any")
+    is_noarch = noarch and (abi, platform) == ("none", "any")
     site_packages = "site-packages" if is_noarch else SITE_PACKAGES
     scripts = "python-scripts" if is_noarch else "bin"
     with zipfile.ZipFile(wheel) as archive:

@@ -328,18 +328,19 @@ def make_big_environment(
         # As in a real one of 254 packages: in 220 of them nothing holds the prefix.
         holding = HOLDING_FILES * 7 if number % 7 == 0 else 0.0
         package = synthetic_package(f"synthetic-{number:03}", package_files, package_directories, rng, filler, holding)
-        _put_package(conda, prefix, package, fill_cache)
+        put_package(conda, prefix, package, fill_cache=fill_cache)
     if library_bytes:
         library = filler.binary(_LIBRARY_BYTES)
         count = max(1, library_bytes // _LIBRARY_BYTES)
         files_of_it = (PackageFile(f"lib/libsynthetic{n:03}.so", library, executable=True) for n in range(count))
         package = Package("synthetic-libraries", "1.0", "h5eee18b_0", files=tuple(files_of_it))
-        _put_package(conda, prefix, package, fill_cache)
+        put_package(conda, prefix, package, fill_cache=fill_cache)
     (prefix / "conda-meta/history").write_text("==> 2020-01-15 10:22:03 <==\n# cmd: conda create --name big\n")
     return prefix
 
 
-def _put_package(conda: SystemConda, prefix: Path, package: Package, fill_cache: bool) -> None:
+def put_package(conda: SystemConda, prefix: Path, package: Package, *, fill_cache: bool = False) -> None:
+    """Write a package's files, none of them there yet, and its record, as rattler would have installed it."""
     extracted = conda.pkgs / package.stem
     if fill_cache:
         _write_files(extracted, (*package.files, *info_files(package)))
@@ -486,6 +487,9 @@ def _write_files(root: Path, files: Sequence[PackageFile], mtime: int = SOURCE_D
     _make_directories(root, files)
     for file in files:
         path = f"{root}/{file.path}"
+        if file.symlink is not None:
+            os.symlink(file.symlink, path)
+            continue
         # Path.write_bytes takes twice as long, 120,000 times.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755 if file.executable else 0o644)
         os.write(descriptor, file.data)

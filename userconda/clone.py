@@ -132,8 +132,8 @@ def clone(
     if request.thin:
         kept = thin.find_analysis(request.source_prefix, surroundings.analyses, request.private, pool)
         if kept is not None and kept.snapshot.is_base is surroundings.source_is_base:
-            # What a look at listings does not show, the clone itself finds: then it is read anew.
-            with contextlib.suppress(SourceChanged):
+            # What a look at listings does not show, as an owner far down, the clone itself finds: then it is read anew.
+            with contextlib.suppress(SourceChanged, ThinRefused):
                 return _clone_thin(request, surroundings, kept, pool, dry_run, progress, started)
     links_to, linked = _inherited(request)
     source = _read_source(request, surroundings, pool, progress)

@@ -80,10 +80,10 @@ def assert_is_clone(
         was, name = here[path], os.fsdecode(path)
         assert entry.kind == was.kind, name
         if entry.kind == "symlink":
-            assert entry.symlink_target == _moved(was.symlink_target or b"", old, new), name
+            assert entry.symlink_target == moved(was.symlink_target or b"", old, new), name
         if entry.kind == "file":
             shared = os.lstat(clone / name).st_ino == os.lstat(source / name).st_ino
-            _check_file(source / name, clone / name, was.sha256 == entry.sha256, (old, new))
+            check_file(source / name, clone / name, was.sha256 == entry.sha256, (old, new))
             if linked is not None:
                 same_record = is_record(name) and was.sha256 == entry.sha256
                 expected = linked and (same_record or (not is_record(name) and is_shareable(name, source, old)))
@@ -115,7 +115,7 @@ def is_shareable(name: str, source: Path, prefix: bytes) -> bool:
     return prefix not in data and os.fsdecode(prefix).encode("utf-16-le") not in data
 
 
-def _check_file(source: Path, clone: Path, same: bool, prefixes: tuple[bytes, bytes]) -> None:
+def check_file(source: Path, clone: Path, same: bool, prefixes: tuple[bytes, bytes]) -> None:
     """An own file is equal but for the prefix; records also for the hashes that follow from that."""
     if same or "conda-meta" in source.parts:
         return
@@ -126,7 +126,7 @@ def _check_file(source: Path, clone: Path, same: bool, prefixes: tuple[bytes, by
         assert old + ending not in data, clone
 
 
-def _moved(target: bytes, old: bytes, new: bytes) -> bytes:
+def moved(target: bytes, old: bytes, new: bytes) -> bytes:
     return new + target[len(old) :] if target == old or target.startswith(old + b"/") else target
 
 
