@@ -164,7 +164,7 @@ class PackageNotFound(UcenvError):
     prefix: str
     similar: tuple[str, ...] = ()
     code: ClassVar[str] = "package_not_found"
-    exit_code: ClassVar[int] = 14
+    exit_code: ClassVar[int] = 17
 
     @property
     def message(self) -> str:
@@ -188,7 +188,7 @@ class ParentGone(UcenvError):
     parent: str
     paths: tuple[str, ...] = ()
     code: ClassVar[str] = "parent_gone"
-    exit_code: ClassVar[int] = 15
+    exit_code: ClassVar[int] = 18
 
     @property
     def message(self) -> str:
@@ -210,7 +210,7 @@ class PipMissing(UcenvError):
     prefix: str
     what: str
     code: ClassVar[str] = "pip_missing"
-    exit_code: ClassVar[int] = 16
+    exit_code: ClassVar[int] = 19
 
     @property
     def message(self) -> str:
@@ -219,23 +219,6 @@ class PipMissing(UcenvError):
     @property
     def hints(self) -> tuple[str, ...]:
         return (f"conda install -p {printable(self.prefix)} {self.what.lower()}",)
-
-
-@dataclass(eq=False)
-class PipTooOld(UcenvError):
-    """In a thin clone, what pip will change has to be known before."""
-
-    prefix: str
-    code: ClassVar[str] = "pip_too_old"
-    exit_code: ClassVar[int] = 17
-
-    @property
-    def message(self) -> str:
-        return f"the pip of {printable(self.prefix)} cannot tell what it will change (--report is of pip 22.2)"
-
-    @property
-    def hints(self) -> tuple[str, ...]:
-        return (f"`ucenv thaw {printable(self.prefix)} PACKAGE...` first, then pip by itself",)
 
 
 # 20: conflict ----------------------------------------------------------------------------------------------
@@ -336,22 +319,20 @@ class LockTimeout(UcenvError):
 
 
 @dataclass(eq=False)
-class ProcessesRunning(UcenvError):
-    """Processes of this host run out of the environment that is to be changed."""
+class PipTooOld(UcenvError):
+    """In a thin clone, what pip will change has to be known before."""
 
     prefix: str
-    processes: tuple[tuple[int, str], ...]
-    code: ClassVar[str] = "processes_running"
-    exit_code: ClassVar[int] = 25
+    code: ClassVar[str] = "pip_too_old"
+    exit_code: ClassVar[int] = 28
 
     @property
     def message(self) -> str:
-        lines = [f"{pid}  {command}" for pid, command in self.processes]
-        return f"processes of this host run out of {printable(self.prefix)}:{_listing(lines)}"
+        return f"the pip of {printable(self.prefix)} cannot tell what it will change (--report is of pip 22.2)"
 
     @property
     def hints(self) -> tuple[str, ...]:
-        return ("end them and run the same command again; on other hosts nobody can see them: look there too",)
+        return (f"`ucenv thaw {printable(self.prefix)} PACKAGE...` first, then pip by itself",)
 
 
 # 30: capacity ----------------------------------------------------------------------------------------------
@@ -604,7 +585,7 @@ class ThinRefused(UcenvError):
     source: str
     reason: str
     code: ClassVar[str] = "thin_refused"
-    exit_code: ClassVar[int] = 53
+    exit_code: ClassVar[int] = 54
 
     @property
     def message(self) -> str:
@@ -622,7 +603,7 @@ class ParentWritable(UcenvError):
     prefix: str
     directory: str
     code: ClassVar[str] = "parent_writable"
-    exit_code: ClassVar[int] = 54
+    exit_code: ClassVar[int] = 55
 
     @property
     def message(self) -> str:
@@ -694,6 +675,25 @@ class WorkerDied(UcenvError):
     @property
     def hints(self) -> tuple[str, ...]:
         return ("try on a node, or in a job, with more memory",)
+
+
+@dataclass(eq=False)
+class ProcessesRunning(UcenvError):
+    """Processes of this host run out of the environment that is to be changed."""
+
+    prefix: str
+    processes: tuple[tuple[int, str], ...]
+    code: ClassVar[str] = "processes_running"
+    exit_code: ClassVar[int] = 62
+
+    @property
+    def message(self) -> str:
+        lines = [f"{pid}  {command}" for pid, command in self.processes]
+        return f"processes of this host run out of {printable(self.prefix)}:{_listing(lines)}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("end them and run the same command again; on other hosts nobody can see them: look there too",)
 
 
 # 70: shell -------------------------------------------------------------------------------------------------
