@@ -10,6 +10,7 @@ import pytest
 
 from tests.thin.trees import FILES, LINKED, links_into, make_deep_source, make_thin
 from userconda.cli import main
+from userconda.errors import PackageNotFound, ParentDiffers, ParentGone
 
 KEYS = {
     "prefix", "parent", "packages", "all", "own", "thin", "dry_run", "nothing_to_do", "seconds", "replaced",
@@ -86,7 +87,10 @@ def test_words_that_make_no_sense(
 
 @pytest.mark.parametrize(
     ("words", "code", "word"),
-    [(["mine", "odd-fils"], 14, "package_not_found"), (["nobody", "--all"], 10, "environment_not_found")],
+    [
+        (["mine", "odd-fils"], PackageNotFound.exit_code, "package_not_found"),
+        (["nobody", "--all"], 10, "environment_not_found"),
+    ],
 )
 def test_what_is_not_there(
     pair: tuple[Path, Path], capsys: pytest.CaptureFixture[str], words: list[str], code: int, word: str
@@ -106,7 +110,7 @@ def test_a_parent_that_is_gone(pair: tuple[Path, Path], capsys: pytest.CaptureFi
 def test_a_parent_that_changed(pair: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     (pair[0] / "share/odd/names/-dash").write_text("another")
     (pair[0] / "conda-meta/new-1-0.json").write_text("{}")
-    assert main(["thaw", "mine", "--all"]) == 44
+    assert main(["thaw", "mine", "--all"]) == ParentDiffers.exit_code
     assert "share/odd/names/-dash" in capsys.readouterr().err
     assert main(["thaw", "mine", "--all", "--as-is"]) == 0
 
