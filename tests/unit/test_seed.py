@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.manifest import manifest
+from tests.support.users import ChildKilled, fork
 from userconda import seed as seed_module
 from userconda.errors import NotEnoughSpace, QuotaExceeded, UcenvError
 from userconda.seed import STAGING_PREFIX, Installed, LinksRefused, NotSeeded, seed, was_copied
@@ -176,6 +178,42 @@ def test_no_room_at_any_call(
         failures += 1
     assert failures >= 1
     assert (cache / "pkg-1.0-0/lib/a.txt").exists()
+
+
+def test_killed_at_any_call(package: Installed, cache: Path, tmp_path: Path) -> None:
+    """There is no entry, or the whole; the next run cleans up after the dead one."""
+    whole = tmp_path / "elsewhere"
+    whole.mkdir()
+    assert seed(package, str(whole))
+    expected = manifest(whole / "pkg-1.0-0").keys()
+
+    def until(number: int) -> None:
+        before = iter(range(number))
+
+        def deadly(real: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*args: Any, **keywords: Any) -> Any:
+                if next(before, None) is None:
+                    os._exit(9)
+                return real(*args, **keywords)
+
+            return call
+
+        for name in CALLS:
+            setattr(os, name, deadly(getattr(os, name)))
+        seed(package, str(cache))
+        os._exit(0)
+
+    for number in range(1000):
+        with pytest.raises(ChildKilled) as died:
+            fork(lambda number=number: until(number))  # type: ignore[misc]
+        if (cache / "pkg-1.0-0").exists():
+            assert manifest(cache / "pkg-1.0-0").keys() == expected
+            break
+        assert died.value.exit_code == 9
+    assert number > 20
+    shutil.rmtree(cache / "pkg-1.0-0")
+    assert seed(package, str(cache))
+    assert sorted(os.listdir(cache)) == ["pkg-1.0-0", "urls.txt"]
 
 
 @pytest.mark.parametrize("code", [errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP])
