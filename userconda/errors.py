@@ -79,6 +79,71 @@ class ConfigError(UsageError):
     code: ClassVar[str] = "config"
 
 
+@dataclass(frozen=True)
+class SiteFileProblem:
+    """One mistake in `site.toml`: where it is, and what is wanted there."""
+
+    line: int
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.key}{': ' if self.key else ''}{self.text}"
+
+
+@dataclass(eq=False)
+class SiteFileInvalid(UcenvError):
+    """`site.toml` holds what cannot be used. Nothing was written."""
+
+    path: str
+    problems: tuple[SiteFileProblem, ...]
+    code: ClassVar[str] = "site_file"
+    exit_code: ClassVar[int] = 2
+
+    @property
+    def message(self) -> str:
+        what = format_count(len(self.problems), "mistake")
+        return f"{printable(self.path)} has {what}:" + "".join(f"\n  {printable(str(p))}" for p in self.problems)
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("nothing was written; `ucenv site init --print` shows a file with every key explained",)
+
+
+@dataclass(eq=False)
+class SiteTemplateInvalid(UcenvError):
+    """A template for modulefiles with a word that there is none of, or without the one that there has to be."""
+
+    path: str
+    word: str
+    code: ClassVar[str] = "site_template"
+    exit_code: ClassVar[int] = 2
+
+    @property
+    def message(self) -> str:
+        what = f"there is no @{self.word}@" if self.word else "@made_by@ is missing: by that ucenv knows what it wrote"
+        return f"{printable(self.path)}: {what}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("docs/administrator.md lists the words; nothing was written",)
+
+
+@dataclass(eq=False)
+class SiteKeyMissing(UcenvError):
+    """A key of `site.toml` that this command cannot do without."""
+
+    path: str
+    key: str
+    meaning: str
+    code: ClassVar[str] = "site_key_missing"
+    exit_code: ClassVar[int] = 2
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.path)} has no {self.key}: {self.meaning}"
+
+
 # 10: not found ---------------------------------------------------------------------------------------------
 
 
@@ -154,6 +219,23 @@ class NoSystemConda(UcenvError):
     @property
     def hints(self) -> tuple[str, ...]:
         return ("set UCENV_CONDA_ROOT to the root of the conda that ucenv serves",)
+
+
+@dataclass(eq=False)
+class SiteFileMissing(UcenvError):
+    """There is no `site.toml` where it was looked for."""
+
+    path: str
+    code: ClassVar[str] = "site_file_missing"
+    exit_code: ClassVar[int] = 14
+
+    @property
+    def message(self) -> str:
+        return f"there is no {printable(self.path)}" if self.path else "no conda is known, and no --config was given"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("`ucenv site init` writes one; --config FILE names another place",)
 
 
 # 20: conflict ----------------------------------------------------------------------------------------------
@@ -251,6 +333,42 @@ class LockTimeout(UcenvError):
     @property
     def hints(self) -> tuple[str, ...]:
         return ("wait for it; a lease whose holder died is taken over after ten minutes, on the same host at once",)
+
+
+@dataclass(eq=False)
+class ModuleTreeConflict(UcenvError):
+    """Modulefiles that ucenv did not write are where its own would be."""
+
+    tree: str
+    paths: tuple[str, ...]
+    code: ClassVar[str] = "module_tree_conflict"
+    exit_code: ClassVar[int] = 25
+
+    @property
+    def message(self) -> str:
+        what = format_count(len(self.paths), "file")
+        return f"{printable(self.tree)} has {what} there that ucenv did not write:{_listing(self.paths)}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("nothing was written; move them away, or give the modules other names in site.toml",)
+
+
+@dataclass(eq=False)
+class SiteFileExists(UcenvError):
+    """`site.toml` is there already."""
+
+    path: str
+    code: ClassVar[str] = "site_file_exists"
+    exit_code: ClassVar[int] = 26
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.path)} is there already"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("`ucenv site init --print` shows what it would be; --config FILE names another place",)
 
 
 # 30: capacity ----------------------------------------------------------------------------------------------

@@ -16,7 +16,16 @@ import pytest
 from tests.cli.conftest import Cluster
 from tests.support import Unavailable
 from userconda import __version__, errors
-from userconda.cli import COMMANDS, main
+from userconda.cli import COMMANDS as FIRST_WORDS
+from userconda.cli import GROUPS, main
+from userconda.cli.boundary import group
+
+#: Every command, those of two words too.
+COMMANDS = [
+    name
+    for first in FIRST_WORDS
+    for name in ([f"{first} {second}" for second in group(first)] if first in GROUPS else [first])
+]
 
 #: Words with which each command succeeds, and with which it fails.
 GOOD = {
@@ -29,6 +38,8 @@ GOOD = {
     "usage": ["usage"],
     "quota": ["quota"],
     "recover": ["recover"],
+    "site init": ["site", "init", "--print"],
+    "site modules": ["site", "modules"],
     "config": ["config"],
 }
 BAD = {
@@ -41,13 +52,15 @@ BAD = {
     "usage": ["usage", "nothing"],
     "quota": ["quota", "/nowhere/at/all"],
     "recover": ["recover", "/nowhere/at/all"],
+    "site init": ["site", "init", "--nonsense"],
+    "site modules": ["site", "modules", "--config", "/nowhere/at/all"],
     "config": ["config", "--nonsense"],
 }
 ENVELOPE = ["schema", "command", "ok", "result", "warnings", "error"]
 
 
 def test_every_command_is_tested() -> None:
-    assert GOOD.keys() == BAD.keys() == COMMANDS.keys()
+    assert [*GOOD] == [*BAD] == COMMANDS
 
 
 # help -----------------------------------------------------------------------------------------------------------
@@ -56,8 +69,8 @@ def test_every_command_is_tested() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("word", ["--help", "-h"])
 def test_help_begins_with_an_example(prompt: Cluster, command: str, word: str) -> None:
-    run = prompt(command, word)
-    example = import_module(f"userconda.cli.{command}").EXAMPLE
+    run = prompt(*command.split(), word)
+    example = import_module(f"userconda.cli.{command.replace(' ', '.')}").EXAMPLE
     assert run.out.startswith(f"example:\n  {example}\n")
     assert (run.code, run.err) == (0, "")
 
@@ -65,7 +78,7 @@ def test_help_begins_with_an_example(prompt: Cluster, command: str, word: str) -
 def test_the_general_help_begins_with_an_example_and_lists_every_command(prompt: Cluster) -> None:
     run = prompt("--help")
     assert run.out.startswith("example:\n  ucenv clone ")
-    assert re.findall(r"^  (\w+)  +\w", run.out, re.M) == list(COMMANDS)
+    assert re.findall(r"^  (\w+)  +\w", run.out, re.M) == list(FIRST_WORDS)
     assert run.code == 0
 
 
@@ -131,6 +144,8 @@ RESULT_KEYS = {
     "unreadable user vanished",
     "quota": "directories fail_over reached readings texts unknown",
     "recover": "directory dry_run problems runs trash_removed",
+    "site init": "conda_root dry_run path text",
+    "site modules": "dry_run files tree",
     "config": "files settings",
 }
 
@@ -153,15 +168,21 @@ def test_failure_in_text_is_on_stderr_alone(prompt: Cluster, command: str) -> No
 ERRORS: list[tuple[errors.UcenvError, int, str]] = [
     (errors.UsageError("text"), 2, "usage"),
     (errors.ConfigError("text"), 2, "config"),
+    (errors.SiteFileInvalid("/x", (errors.SiteFileProblem(2, "a.b", "text"),)), 2, "site_file"),
+    (errors.SiteTemplateInvalid("/x", "word"), 2, "site_template"),
+    (errors.SiteKeyMissing("/x", "a.b", "meaning"), 2, "site_key_missing"),
     (errors.EnvironmentNotFound("x"), 10, "environment_not_found"),
     (errors.NotAPrefix("/x"), 11, "not_a_prefix"),
     (errors.SourceIncomplete("/x", ("a",)), 12, "source_incomplete"),
     (errors.NoSystemConda(), 13, "no_system_conda"),
+    (errors.SiteFileMissing("/x"), 14, "site_file_missing"),
     (errors.TargetExists("/x"), 20, "target_exists"),
     (errors.PrefixInUse("/x", ("a.c~",)), 21, "prefix_in_use"),
     (errors.SourceChanged("/x", ("a",)), 22, "source_changed"),
     (errors.UnsafeName("..", "reason"), 23, "unsafe_name"),
     (errors.LockTimeout("/x", "pid 1"), 24, "lock_timeout"),
+    (errors.ModuleTreeConflict("/x", ("a",)), 25, "module_tree_conflict"),
+    (errors.SiteFileExists("/x"), 26, "site_file_exists"),
     (errors.NotEnoughSpace("/x", 2, 1), 30, "not_enough_space"),
     (errors.NotEnoughInodes("/x", 2, 1), 31, "not_enough_inodes"),
     (errors.QuotaExceeded("/x", 2, 1), 32, "quota_exceeded"),

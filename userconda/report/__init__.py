@@ -7,6 +7,7 @@ FORCE_COLOR and TERM=dumb.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import sys
 import time
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from userconda.report.quota import render_quota
+from userconda.report.site import render_init, render_modules
 from userconda.report.terminal import escape, note, print_table, print_text, to_stderr
 from userconda.report.usage import render_usage
 from userconda.units import format_bytes, format_count, format_seconds, printable
@@ -75,6 +77,8 @@ def _presentable(value: Any) -> Any:
         return {key: _presentable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_presentable(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _presentable(dataclasses.asdict(value))
     return value
 
 
@@ -420,4 +424,6 @@ _RENDERERS: dict[str, Callable[[Any], None]] = {
     "recover": _render_recover,
     "quota": render_quota,
     "usage": render_usage,
+    "site init": render_init,
+    "site modules": render_modules,
 }

@@ -1,0 +1,55 @@
+"""`ucenv site`: what administrators do from one file. One module a command, as for the others."""
+
+from __future__ import annotations
+
+import os
+
+from userconda.config import Config, read_config
+from userconda.errors import SiteFileMissing
+from userconda.fsops import failure
+from userconda.site.definition import Site, parse_site
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+EXAMPLE = "ucenv site modules --dry-run"
+
+#: command -> what it does. The module is `userconda.cli.site.<command>`.
+COMMANDS = {
+    "init": "write a commented site.toml for the conda it runs in",
+    "modules": "write the modulefiles of base, environments and packages; remove those of ours that are no more",
+}
+
+
+def add_config_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", help="the site's file (default: <conda root>/etc/ucenv/site.toml)")
+
+
+def site_file(args: argparse.Namespace, config: Config) -> str:
+    """
+    Raises:
+        SiteFileMissing: none was named, and no conda is known in which it could be.
+    """
+    if args.config:
+        return os.path.abspath(str(args.config))
+    if config.conda_root is None:
+        raise SiteFileMissing("")
+    return os.path.join(config.conda_root, "etc", "ucenv", "site.toml")
+
+
+def read_site(args: argparse.Namespace) -> Site:
+    """
+    Raises:
+        SiteFileMissing, SiteFileInvalid: there is no file, or one with mistakes.
+        FileOperation: it cannot be read.
+    """
+    path = site_file(args, read_config({"root": args.root}))
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            text = stream.read()
+    except FileNotFoundError:
+        raise SiteFileMissing(path) from None
+    except OSError as exc:
+        raise failure("reading", path, exc) from None
+    return parse_site(text, path)
