@@ -155,11 +155,12 @@ def timed(argv: list[str], environment: dict[str, str]) -> float:
 
 
 def file_calls(argv: list[str], site: Site) -> int:
-    """System calls that name a file, of the shell and of all it starts."""
+    """System calls that name a file, of the shell and of all it starts. tcsh opens /dev/null after every builtin."""
     if shutil.which("strace") is None:
         return 0
     with tempfile.TemporaryDirectory() as directory:
         trace = Path(directory, "trace")
         strace = ["strace", "-f", "-qq", "-e", "trace=%file", "-e", "signal=none", "-o", str(trace)]
         subprocess.run([*strace, *argv], env=site.environment, cwd="/", stdin=subprocess.DEVNULL, capture_output=True)
-        return sum("resumed>" not in line for line in trace.read_text().splitlines())
+        lines = trace.read_text().splitlines()
+        return sum("resumed>" not in line and '"/dev/null"' not in line for line in lines)

@@ -19,6 +19,7 @@
 #   alias __ucenv_do    a variable whose name is in a variable: the alias is made of the name, then called.  Names are
 #                       checked to be identifiers before; a value is never part of it, but for encoded ones (see 2).
 #   $x:q                a value, byte for byte.  "$x" fails on a newline, and is for texts that have none.
+#                       One chain of modifiers has :as only or :s only: before 2020 the `a` was for the whole chain.
 # Comparisons begin with x, as tcsh takes -e or ( for an operator, and a pattern (=~) never holds a value that is not
 # encoded.  Nothing that was read is ever parsed.
 #
@@ -75,8 +76,8 @@ goto __ucenv_say
 #   __UCENV_<n>_           names recorded
 #   __UCENV_<n>_<NAME>     its state before: =value, - (unset), ~value (set but not exported, in a parent)
 #   __UCENV_<n>G_<NAME>    its state after; missing where conda owns the name
-# Not exported: __UCENV_conda (the alias is ours), __UCENV_path (where PATH was unset), __UCENV_deadly (scripts that ended a call:
-# see 4); and as long as a module is loaded that brought the words: __UCENVbrought.
+# Not exported: __UCENV_conda (this file, if the alias conda is ours), __UCENV_path (where PATH was unset), __UCENV_deadly (scripts
+# that ended a call: see 4); and as long as a module is loaded that brought the words: __UCENVbrought.
 
 __ucenv_begin:
 # A script that tcsh could not go on after has ended the call before this one: see 4.
@@ -141,11 +142,25 @@ end
 
 # Words of our own: aliases, each one line of commands.
 
-# $__ucenv_text without any character that tcsh, a pattern or a list could take for its own; and back.
-alias __ucenv_encode 's\et __ucenv_text = $__ucenv_text:as/%/%p/:as/ /%s/:as/	/%t/:as/\
-/%n/:as/(/%l/:as/)/%r/:as/*/%a/:as/?/%q/:as/[/%b/:as/]/%e/:as/{/%o/:as/}/%c/:as/^/%h/:as/~/%w/:as/\\/%k/:as/'\''/%i/:as/"/%u/:as/`/%g/:as/$/%d/:as/\!/%x/:as/#/%m/:as/&/%y/:as/;/%z/:as/|/%v/:as/</%j/:as/>/%f/:as/,/%C/:q'
-alias __ucenv_decode 's\et __ucenv_text = $__ucenv_text:as/%C/,/:as/%f/>/:as/%j/</:as/%v/|/:as/%z/;/:as/%y/&/:as/%m/#/:as/%x/\!/:as/%d/$/:as/%g/`/:as/%u/"/:as/%i/'\''/:as/%k/\\/:as/%w/~/:as/%h/^/:as/%c/}/:as/%o/{/:as/%e/]/:as/%b/[/:as/%q/?/:as/%a/*/:as/%r/)/:as/%l/(/:as/%n/\
-/:as/%t/	/:as/%s/ /:as/%p/%/:q'
+# $__ucenv_text without any character that tcsh, a pattern or a list could take for its own; and back.  Until 2020 the a of
+# :as was lost by a :q after it, so texts stand in "", where no newline may result; it did not end where the new text held
+# the old one, as %p does; and until 2021 no backslash was needed before a backslash.
+s\et __ucenv_text = \\
+s\et __ucenv_lines = ""
+s\et __ucenv_old_tcsh = 1
+alias __ucenv_encode_backslash 's\et __ucenv_text = "$__ucenv_text:as/\/%k/"'
+alias __ucenv_decode_backslash 's\et __ucenv_text = "$__ucenv_text:as/%k/\/"'
+if (x$__ucenv_text:s/\\/x/ == xx) then
+  s\et __ucenv_old_tcsh = 0
+  alias __ucenv_encode_backslash 's\et __ucenv_text = $__ucenv_text:as/\\/%k/:q'
+  alias __ucenv_decode_backslash 's\et __ucenv_text = $__ucenv_text:as/%k/\\/:q'
+endif
+alias __ucenv_encode 'if (x$__ucenv_text:q =~ *%*) s\ource $__ucenv_self __ucenv_room percent; s\et __ucenv_text = "$__ucenv_text:as/ /%s/:as/	/%t/:as/\
+/%n/:as/(/%l/:as/)/%r/:as/*/%a/:as/?/%q/:as/[/%b/:as/]/%e/:as/{/%o/:as/}/%c/:as/^/%h/:as/~/%w/:as/'\''/%i/:as/"/%u/:as/`/%g/:as/$/%d/:as/\!/%x/:as/#/%m/:as/&/%y/:as/;/%z/:as/|/%v/:as/</%j/:as/>/%f/:as/,/%C/"; __ucenv_encode_backslash'
+alias __ucenv_decode \
+  'if ("$__ucenv_text" =~ *%n*) s\ource $__ucenv_self __ucenv_room lines; __ucenv_decode_line;' \
+  'if (x$__ucenv_lines:q != x) set __ucenv_text = $__ucenv_lines:q; s\et __ucenv_lines = ""'
+alias __ucenv_decode_line '__ucenv_decode_backslash; s\et __ucenv_text = "$__ucenv_text:as/%C/,/:as/%f/>/:as/%j/</:as/%v/|/:as/%z/;/:as/%y/&/:as/%m/#/:as/%x/\!/:as/%d/$/:as/%g/`/:as/%u/"/:as/%i/'\''/:as/%w/~/:as/%h/^/:as/%c/}/:as/%o/{/:as/%e/]/:as/%b/[/:as/%q/?/:as/%a/*/:as/%r/)/:as/%l/(/:as/%t/	/:as/%s/ /:as/%p/%/"'
 
 # A list is its encoded entries between blanks, each with an x before it: " x/usr/bin x x/bin ".  So an empty entry is a
 # word, and every entry is compared whole.  From the state of a variable ($__ucenv_comma: entries end at commas); and back.
@@ -156,28 +171,35 @@ alias __ucenv_split \
   's\et __ucenv_list = " x$__ucenv_text:as/:/ x/ ";' \
   'if (x$__ucenv_state:q == x-) set __ucenv_list = " "'
 alias __ucenv_join \
-  's\et __ucenv_text = "$__ucenv_list:as/ x/:/:s/://:as/ //";' \
+  's\et __ucenv_text = "$__ucenv_list:as/ x/:/:as/ //"; s\et __ucenv_text = $__ucenv_text:s/://:q;' \
   'if ($__ucenv_comma) set __ucenv_text = $__ucenv_text:as/:/%C/:as/%A/:/;' \
   '__ucenv_decode; s\et __ucenv_state = =$__ucenv_text:q;' \
   'if ("$__ucenv_list" == " ") set __ucenv_state = -'
 
 # In PATH the first entry of prefix $__ucenv_from becomes that of $__ucenv_to (none: it goes).  Without the one, or where it
-# is not found, the other comes in front.  What to replace, and by what; then __ucenv_do is made and called.
+# is not found, the other comes in front.  PATH may be long, so it is not split: $__ucenv_list is ":/usr/bin::/bin:%Z".
+# What to replace, and by what; then __ucenv_do is made and called; then the new state of PATH.
 alias __ucenv_swap \
-  's\et __ucenv_comma = 0; __ucenv_split;' \
-  's\et __ucenv_text = $__ucenv_from:q; __ucenv_encode; s\et __ucenv_old = " x$__ucenv_text/bin ";' \
-  'if (x$__ucenv_from:q == x || "$__ucenv_list" !~ "*$__ucenv_old*") set __ucenv_old = " ";' \
-  's\et __ucenv_text = $__ucenv_to:q; __ucenv_encode; s\et __ucenv_new = " x$__ucenv_text/bin ";' \
-  'if (x$__ucenv_to:q == x) set __ucenv_new = " "'
+  's\et __ucenv_text = $__ucenv_state:s/=//:q; __ucenv_encode; s\et __ucenv_list = ":${__ucenv_text}:%Z";' \
+  'if (x$__ucenv_state:q == x-) set __ucenv_list = ":%Z";' \
+  's\et __ucenv_text = $__ucenv_from:q; __ucenv_encode; s\et __ucenv_old = ":$__ucenv_text/bin:";' \
+  'if (x$__ucenv_from:q == x || "$__ucenv_list" !~ "*$__ucenv_old*") set __ucenv_old = ":";' \
+  's\et __ucenv_text = $__ucenv_to:q; __ucenv_encode; s\et __ucenv_new = ":$__ucenv_text/bin:";' \
+  'if (x$__ucenv_to:q == x) set __ucenv_new = ":"'
+alias __ucenv_swapped \
+  's\et __ucenv_text = "$__ucenv_list:s,:%Z,,"; s\et __ucenv_text = $__ucenv_text:s/://:q; __ucenv_decode;' \
+  's\et __ucenv_state = =$__ucenv_text:q; if ("$__ucenv_list" == ":%Z") set __ucenv_state = -'
 
 # The state of a variable in the environment -> $__ucenv_state: __ucenv_ask NAME, and on the next line __ucenv_tell.  In
 # two lines, as tcsh reads even what it does not use: __ucenv_tell is made for a variable that is there or for one that is
-# not.  Of a variable of the environment $x[*] is the value and then [*] as it stands; else a shell variable hides it.
+# not.  A shell variable of that name hides it, and __ucenv_see notices: of a variable of the environment $x[*] is the
+# value and then [*] as it stands.  (Not in "" where there is a newline; nobody hides such a value.)
 alias __ucenv_ask 'alias __ucenv_tell __ucenv_tell_$?\!{:1} \!{:1}'
 alias __ucenv_tell_0 's\et __ucenv_state = -; : \!*'
-alias __ucenv_tell_1 \
-  's\et __ucenv_state = =$\!{:1}:q; if (1) set __ucenv_words = ( x $\!{:1}[*] );' \
-  'if (x$__ucenv_words[$#__ucenv_words]:q !~ *[[][*]]) s\ource $__ucenv_self __ucenv_room hidden \!{:1}'
+alias __ucenv_tell_1 's\et __ucenv_state = =$\!{:1}:q'
+alias __ucenv_see 's\et __ucenv_whole = "$\!{:1}[*]"; if ("$__ucenv_whole" !~ *[[][*]]) s\ource $__ucenv_self __ucenv_room hidden \!{:1}'
+s\et __ucenv_newline = '\
+'
 alias __ucenv_put \
   'if (x$__ucenv_state:q != x-) setenv \!{:1} $__ucenv_state:s/=//:q;' \
   'if (x$__ucenv_state:q == x-) unsetenv \!{:1}'
@@ -258,6 +280,42 @@ e\xit 0
 
 # 2 lists ----------------------------------------------------------------------------------------------
 
+# A text with a percent sign: that and newlines are encoded, where need be by way of two characters that it does not have.
+__ucenv_room_percent:
+alias __ucenv_here 's\et __ucenv_text = "$__ucenv_text:as/%/%p/:as/\
+/%n/"'
+if (! $__ucenv_old_tcsh) then
+  __ucenv_here
+  e\xit 0
+endif
+if (1) set __ucenv_free = ()
+foreach __ucenv_word (@ + = _ - . J Q X Z K Y W V U G H B D F 9 8 7 6 5 4 3 2 1 0 j q z k y w v u g b)
+  if (x$__ucenv_text:q !~ x*$__ucenv_word*) set __ucenv_free = ( $__ucenv_free $__ucenv_word )
+  if ($#__ucenv_free == 2) b\reak
+end
+alias __ucenv_here 's\et __ucenv_text = "$__ucenv_text:as/\
+/'$__ucenv_free[2]'/:as/%/'$__ucenv_free[1]'/:as/'$__ucenv_free[1]'/%p/:as/'$__ucenv_free[2]'/%n/"'
+__ucenv_here
+e\xit 0
+
+# A text of several lines: decoded line by line -> $__ucenv_lines.
+__ucenv_room_lines:
+s\et __ucenv_text = "x$__ucenv_text:as/%n/ x/"
+s\et __ucenv_first = 1
+foreach __ucenv_line ($__ucenv_text)
+  s\et __ucenv_text = "$__ucenv_line:s/x//"
+  __ucenv_decode_line
+  if ($__ucenv_first) then
+    s\et __ucenv_lines = $__ucenv_text:q
+  else
+    s\et __ucenv_lines = $__ucenv_lines:q'\
+'$__ucenv_text:q
+  endif
+  s\et __ucenv_first = 0
+end
+s\et __ucenv_text = ""
+e\xit 0
+
 # What given had and before had not leaves $__ucenv_list, once each; what was taken from before comes back in its place.
 __ucenv_merge:
 s\et __ucenv_removed = "$__ucenv_before_list"
@@ -289,7 +347,8 @@ foreach __ucenv_word ($__ucenv_list)
   if ("$__ucenv_word" =~ /*) s\et __ucenv_lead = /
   if ("$__ucenv_word" =~ //* && "$__ucenv_word" !~ ///*) s\et __ucenv_lead = //
   s\et __ucenv_out = ""
-  foreach __ucenv_part ($__ucenv_word:as,/, ,:x)
+  s\et __ucenv_text = "$__ucenv_word:as,/, ,"
+  foreach __ucenv_part ($__ucenv_text)
     if ($__ucenv_part == .) continue
     if ($__ucenv_part != ..) then
       s\et __ucenv_out = $__ucenv_out/$__ucenv_part
@@ -405,12 +464,17 @@ s\et __ucenv_text = $__ucenv_recalled:q
 __ucenv_encode
 if (1) set __ucenv_names = ()
 if (1) set __ucenv_lists = ()
-foreach __ucenv_name ($__ucenv_text:as/%s/ /:x)
+s\et __ucenv_text = "$__ucenv_text:as/%s/ /"
+foreach __ucenv_name ($__ucenv_text)
   if ($__ucenv_name !~ [$__ucenv_letters]* || $__ucenv_name =~ *[^$__ucenv_letters$__ucenv_digits]*) continue
   if (1) set __ucenv_names = ( $__ucenv_names $__ucenv_name )
   alias __ucenv_do 'alias __ucenv_tell "__ucenv_given_$?__UCENV_'$__ucenv_n'G_'$__ucenv_name' __UCENV_'$__ucenv_n'G_'$__ucenv_name'; __ucenv_recall_$?__UCENV_'$__ucenv_n'_'$__ucenv_name' __UCENV_'$__ucenv_n'_'$__ucenv_name'; __ucenv_tell_$?'$__ucenv_name' '$__ucenv_name'"'
   __ucenv_do
   __ucenv_tell
+  if (x$__ucenv_state:q != x- && x$__ucenv_state:q !~ *${__ucenv_newline:q}*) then
+    alias __ucenv_do '__ucenv_see '$__ucenv_name
+    __ucenv_do
+  endif
   if (x$__ucenv_recalled:q == x) then
     if (1) set __ucenv_lost = ( $__ucenv_lost $__ucenv_name )
     continue
@@ -455,7 +519,7 @@ u\nsetenv __UCENV_$__ucenv_n __UCENV_${__ucenv_n}_\* __UCENV_${__ucenv_n}G_\*
 u\nset __UCENV_${__ucenv_n}_\* __UCENV_${__ucenv_n}G_\*
 s\et __ucenv_text = ""
 foreach __ucenv_word ($__UCENV_LEVELS)
-  if ($__ucenv_word == $__ucenv_n) continue
+  if (x$__ucenv_word:q == x$__ucenv_n) continue
   if ($%__ucenv_text) s\et __ucenv_text = "$__ucenv_text "
   s\et __ucenv_text = "$__ucenv_text$__ucenv_word"
 end
@@ -475,8 +539,10 @@ __ucenv_tell
 s\et __ucenv_in_shell = 0
 if ($__ucenv_name == _OLD_VIRTUAL_PATH) then
   # venv's activate.csh keeps it in a shell variable.
-  if (x$__ucenv_words[$#__ucenv_words]:q !~ *[[][*]]) s\et __ucenv_in_shell = 1
   s\et __ucenv_state = =$_OLD_VIRTUAL_PATH:q
+  if (x$__ucenv_state:q !~ *${__ucenv_newline:q}*) then
+    if ("$_OLD_VIRTUAL_PATH[*]" !~ *[[][*]]) s\et __ucenv_in_shell = 1
+  endif
 endif
 if (x$__ucenv_recalled:q =~ x~*) s\et __ucenv_recalled = -
 if (x$__ucenv_given:q =~ x~*) s\et __ucenv_given = -
@@ -612,13 +678,13 @@ while ($__ucenv_read < $__ucenv_size)
   @ __ucenv_read += $%__ucenv_text + 1
   if (x$__ucenv_text:q !~ x*setenv*) continue
   __ucenv_encode
-  # blanks, tabs, ( ) ' " ` end a word, and ; & | a command
-  s\et __ucenv_text = "$__ucenv_text:as/%s/ /:as/%t/ /:as/%l/ /:as/%r/ /:as/%i/ /:as/%u/ /:as/%g/ /:as/%z/ %z /:as/%y/ %z /:as/%v/ %z /"
+  # blanks, tabs, ( ) ' " ` end a word, and ; & | a command: %E
+  s\et __ucenv_text = "$__ucenv_text:as/%s/ /:as/%t/ /:as/%l/ /:as/%r/ /:as/%i/ /:as/%u/ /:as/%g/ /:as/%z/ %E /:as/%y/ %E /:as/%v/ %E /"
   s\et __ucenv_verb = ""
   foreach __ucenv_word ($__ucenv_text)
     if ($__ucenv_word == setenv || $__ucenv_word == unsetenv) then
       s\et __ucenv_verb = $__ucenv_word
-    else if ($__ucenv_word == %z) then
+    else if ($__ucenv_word == %E) then
       s\et __ucenv_verb = ""
     else if ($__ucenv_verb != "") then
       if ($__ucenv_word =~ [$__ucenv_letters]* && $__ucenv_word !~ *[^$__ucenv_letters$__ucenv_digits]* && "$__ucenv_unwatched" !~ "* $__ucenv_word *") set __ucenv_names = ( $__ucenv_names $__ucenv_word )
@@ -671,6 +737,10 @@ foreach __ucenv_name ($__ucenv_noted_names)
   alias __ucenv_do '__ucenv_ask '$__ucenv_name
   __ucenv_do
   __ucenv_tell
+  if (x$__ucenv_state:q != x- && x$__ucenv_state:q !~ *${__ucenv_newline:q}*) then
+    alias __ucenv_do '__ucenv_see '$__ucenv_name
+    __ucenv_do
+  endif
   if (x$__ucenv_state:q == x$__ucenv_noted[$__ucenv_i]:q || " $__ucenv_names " =~ "* $__ucenv_name *") continue
   if ($__ucenv_step == revert_lists && $__ucenv_name !~ *PATH && $__ucenv_name !~ *DIRS) continue
   if ($__ucenv_step != back) then
@@ -743,7 +813,8 @@ foreach __ucenv_word ($__ucenv_json)
   s\et __ucenv_name = ""
   if ("$__ucenv_word" =~ *:* && $__ucenv_depth == $__ucenv_vars_depth && $__ucenv_depth) then
     # Blanks, and a carriage return that cannot be named here, may stand around the colon.
-    s\et __ucenv_text = "$__ucenv_word:as/%s//:as/%t//:s/://"
+    s\et __ucenv_text = "$__ucenv_word:s/://"
+    s\et __ucenv_text = "$__ucenv_text:as/%s//:as/%t//"
     if ("$__ucenv_text" !~ *[%$__ucenv_letters$__ucenv_digits+.-]* && "$__ucenv_string" =~ [$__ucenv_letters]* && "$__ucenv_string" !~ *[^$__ucenv_letters$__ucenv_digits]*) then
       s\et __ucenv_name = "$__ucenv_string"
       if ("$__ucenv_unwatched PATH PS1 IFS " =~ "* $__ucenv_name *" || $__ucenv_name =~ __UCENV*) s\et __ucenv_name = ""
@@ -808,7 +879,8 @@ foreach __ucenv_name ($__ucenv_state_names)
     alias __ucenv_do '__ucenv_put __CONDA_SHLVL_'$__ucenv_level'_'$__ucenv_name
     __ucenv_do
   endif
-  s\et __ucenv_text = "$__ucenv_value:s/x//:as/%K/%k/"
+  s\et __ucenv_text = "$__ucenv_value:s/x//"
+  s\et __ucenv_text = "$__ucenv_text:as/%K/%k/"
   __ucenv_decode
   s\et __ucenv_state = =$__ucenv_text:q
   alias __ucenv_do '__ucenv_put '$__ucenv_name
@@ -826,6 +898,10 @@ foreach __ucenv_name ($__ucenv_names)
   alias __ucenv_do '__ucenv_ask '$__ucenv_name
   __ucenv_do
   __ucenv_tell
+  if (x$__ucenv_state:q != x- && x$__ucenv_state:q !~ *${__ucenv_newline:q}*) then
+    alias __ucenv_do '__ucenv_see '$__ucenv_name
+    __ucenv_do
+  endif
   if (1) set __ucenv_noted = ( $__ucenv_noted:q $__ucenv_state:q )
 end
 goto __ucenv_next
@@ -907,7 +983,7 @@ __ucenv_swap
 s\et __ucenv_was = $__ucenv_state:q
 alias __ucenv_do 's\et __ucenv_list = "$__ucenv_list:s,'"$__ucenv_old,$__ucenv_new"',"'
 __ucenv_do
-__ucenv_join
+__ucenv_swapped
 __ucenv_put PATH
 s\et __ucenv_save = 1
 if (! $__ucenv_noting) then
@@ -1053,13 +1129,9 @@ __ucenv_ask PATH
 __ucenv_tell
 __ucenv_swap
 alias __ucenv_do 's\et __ucenv_list = "$__ucenv_list:s,'"$__ucenv_old,$__ucenv_new"',"'
-# Where conda finds no entry of the old prefix, it puts the new one in front.
-if ("$__ucenv_old" == " " && "$__ucenv_new" == " ") goto __ucenv_native_path_end
 __ucenv_do
-if ("$__ucenv_new" == " " && "$__ucenv_list" == "") s\et __ucenv_list = " "
-__ucenv_join
+__ucenv_swapped
 __ucenv_put PATH
-__ucenv_native_path_end:
 s\et __ucenv_to = $__ucenv_value:q
 goto __ucenv_next
 __ucenv_native_scripts:
@@ -1343,22 +1415,29 @@ s\etenv __UCENV_0 $__ucenv_root:q
 s\etenv __UCENV_0_ "$__ucenv_names"
 if ($%__ucenv_module) s\etenv __UCENV_TOKEN $__ucenv_module:q
 foreach __ucenv_name ($__ucenv_names)
-  alias __ucenv_do 'alias __ucenv_tell "__ucenv_tell_$?'$__ucenv_name' '$__ucenv_name'; __ucenv_keep __UCENV_0_'$__ucenv_name'"'
+  alias __ucenv_do '__ucenv_ask '$__ucenv_name
   __ucenv_do
   __ucenv_tell
+  if (x$__ucenv_state:q != x- && x$__ucenv_state:q !~ *${__ucenv_newline:q}*) then
+    alias __ucenv_do '__ucenv_see '$__ucenv_name
+    __ucenv_do
+  endif
+  alias __ucenv_do '__ucenv_keep __UCENV_0_'$__ucenv_name
+  __ucenv_do
   if ($__ucenv_name !~ *PATH && $__ucenv_name !~ *DIRS && $__ucenv_name != PS1) continue
   if ($__ucenv_name == PATH) then
     s\et __ucenv_path = $__ucenv_state:q
     if (x$__ucenv_path:q == x- && $?path) set __UCENV_path = ( $path:q )
-    s\et __ucenv_comma = 0
-    __ucenv_split
+    s\et __ucenv_text = $__ucenv_path:s/=/:/:q
+    __ucenv_encode
+    s\et __ucenv_list = "${__ucenv_text}:"
     s\et __ucenv_text = $__ucenv_condabin:q
     __ucenv_encode
     s\et __ucenv_value = $__ucenv_path:s/=/:/:q
     if (x$__ucenv_path:q == x-) s\et __ucenv_value = ""
     s\et __ucenv_state = $__ucenv_path:q
-    if ("$__ucenv_list" !~ "* x$__ucenv_text *") s\et __ucenv_state = =$__ucenv_condabin:q$__ucenv_value:q
-    if ("$__ucenv_list" !~ "* x$__ucenv_text *") s\etenv PATH $__ucenv_condabin:q$__ucenv_value:q
+    if ("$__ucenv_list" !~ "*:${__ucenv_text}:*") s\et __ucenv_state = =$__ucenv_condabin:q$__ucenv_value:q
+    if ("$__ucenv_list" !~ "*:${__ucenv_text}:*") s\etenv PATH $__ucenv_condabin:q$__ucenv_value:q
   else if ($__ucenv_name == CONDA_ENVS_PATH) then
     s\et __ucenv_state = $__ucenv_envs:q
     __ucenv_put CONDA_ENVS_PATH
@@ -1408,9 +1487,8 @@ if ($?__UCENV_conda || x$__ucenv_self:q !~ x/proc/*) goto __ucenv_next
 s\ource $__ucenv_self __ucenv_room where << x
 x
 if ($%__ucenv_text) goto __ucenv_next
-s\et __UCENV_conda
-s\et __ucenv_where = $__ucenv_where:as/'/'\\''/:as/\!/\\!/:q
-alias conda 's\ource '\'$__ucenv_where:q\'' conda \!*'
+s\et __UCENV_conda = $__ucenv_where:q
+alias conda 's\ource $__UCENV_conda:q conda \!*'
 goto __ucenv_next
 
 # unload [--module TOKEN] [--all-names]

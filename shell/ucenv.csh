@@ -21,7 +21,7 @@ foreach __ucenv_i (5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 
   if (-L /proc/self/fd/$__ucenv_i =~ */ucenv.csh) s\et __ucenv_self = /proc/self/fd/$__ucenv_i
 end
 s\et __ucenv_where = /
-if ($%__ucenv_self) then
+if (x$__ucenv_self != x) then
   s\ource $__ucenv_self __ucenv_where << x
 x
 endif
@@ -37,7 +37,11 @@ else
     s\et __ucenv_self = $UCENV_CONDA_ROOT:q/share/ucenv/shell/ucenv-act.csh
   endif
 endif
-s\et __ucenv_self = $__ucenv_self:as/'/'\\''/:as/\!/\\!/:q
+# In an alias a ' and a ! have to be quoted; a tcsh from before 2021 is not able to.
+s\et __ucenv_i = \\
+if (x$__ucenv_i:s/\\/x/ == xx) then
+  s\et __ucenv_self = $__ucenv_self:as/'/'\\''/:as/\!/\\!/:q
+endif
 alias ucenv 's\ource '\'$__ucenv_self:q\'' ucenv \!*'
 alias ucenv_load 's\ource '\'$__ucenv_self:q\'' load \!*'
 alias ucenv_activate 's\ource '\'$__ucenv_self:q\'' activate \!*'

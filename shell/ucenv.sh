@@ -12,7 +12,7 @@
 # Builtins only, and never through an alias or a function of the user's: `\command` before each. Nothing that is read
 # is ever evaluated: eval sees names made of letters, digits and `_`, and values by reference.
 # `\command set -- "$1" $names` splits on purpose, `=value` and `:=` are states and lists, and sections for one shell are meant:
-# shellcheck shell=sh disable=SC1001,SC1003,SC1007,SC1097,SC2034,SC2086,SC2119,SC2120,SC2145,SC2154,SC2283,SC3028,SC3043,SC3044
+# shellcheck shell=sh disable=SC1001,SC1003,SC1007,SC1097,SC2016,SC2034,SC2086,SC2119,SC2120,SC2145,SC2154,SC2283,SC3028,SC3043,SC3044
 
 # 1 what is ours -------------------------------------------------------------------------------------------------
 #
@@ -68,49 +68,61 @@ __ucenv_call() {
             __ucenv_say "'ucenv $1' inside an activation script is not followed"
             \command return
         fi
+        # A Ctrl-C has ended a script, and what it found is still here.
         \command unalias exit || \command :
+        __ucenv_interrupted=1
         ;;
+    *) __ucenv_flags=$- __ucenv_ifs=${IFS+=}${IFS-} __ucenv_shopt= __ucenv_interrupted= ;;
     esac
-    __ucenv_flags=$- __ucenv_ifs=${IFS+=}${IFS-} __ucenv_shopt= __ucenv_status=0
     \command set +aeux -f
-    IFS=' 	
-'
-    __ucenv_blank=$IFS
-    case :${BASH_VERSION:+${BASHOPTS-}}: in *:failglob:*)
-        \command shopt -u failglob
-        __ucenv_shopt="$__ucenv_shopt failglob"
-        ;;
-    esac
+    if __ucenv_fixed IFS || __ucenv_is_refused IFS; then __ucenv_ifs=fixed; fi
+    case $__ucenv_ifs in fixed) ;; *) IFS=' 	
+' ;; esac
+    __ucenv_blank=${IFS-} __ucenv_status=0
+    # bash's: what would make patterns match other than they say, or fail
+    for __ucenv_r in dotglob failglob nocaseglob nocasematch; do
+        case :${BASH_VERSION:+${BASHOPTS-}}: in *:$__ucenv_r:*)
+            \command shopt -u "$__ucenv_r"
+            __ucenv_shopt="$__ucenv_shopt $__ucenv_r"
+            ;;
+        esac
+    done
     __ucenv_kept= __ucenv_lost= __ucenv_broken=
-    __ucenv_do_"$@" || __ucenv_status=$?
+    case $__ucenv_interrupted${__ucenv_noted-} in 1?*) __ucenv_settle back ;; esac
+    case $__ucenv_ifs in
+    fixed) __ucenv_say 'IFS is readonly' || __ucenv_status=1 ;;
+    *) __ucenv_do_"$@" || __ucenv_status=$? ;;
+    esac
     case $__ucenv_kept in ?*) __ucenv_say "kept, because they were changed since:$__ucenv_kept" || \command : ;; esac
     case $__ucenv_lost in ?*) __ucenv_say "cannot restore here (too long for the environment):$__ucenv_lost" || \command : ;; esac
     case $__ucenv_broken in ?*) __ucenv_say "conda's state was broken ($__ucenv_broken); cleaned up" || \command : ;; esac
+    __ucenv_c=
+    for __ucenv_r in u a x e; do
+        case $__ucenv_flags in *$__ucenv_r*) __ucenv_c=$__ucenv_c$__ucenv_r ;; esac
+    done
     for __ucenv_r in $__ucenv_shopt; do \command shopt -s "$__ucenv_r"; done
+    case $__ucenv_flags in *f*) ;; *) \command set +f ;; esac
     for __ucenv_n in ${__ucenv_sets-}; do \command unset -v "__ucenv_set_$__ucenv_n"; done
     case "$1 ${2-} ${__ucenv_brought-} ${__UCENV_LEVELS-}" in
     'unload --module 1 ') __ucenv_r=forget ;;
     *) __ucenv_r= ;;
     esac
-    \command set -- "$__ucenv_status" "$__ucenv_flags" "$__ucenv_ifs" "$__ucenv_r"
-    \command unset -v __ucenv_alias __ucenv_all __ucenv_before __ucenv_below __ucenv_blank __ucenv_broken __ucenv_c \
-        __ucenv_callback __ucenv_changed __ucenv_close __ucenv_code __ucenv_conda_root __ucenv_depth __ucenv_env __ucenv_failed \
-        __ucenv_file __ucenv_flags __ucenv_given __ucenv_ifs __ucenv_inside __ucenv_json __ucenv_kept __ucenv_key \
-        __ucenv_known __ucenv_lang __ucenv_level __ucenv_line __ucenv_list __ucenv_listed __ucenv_lost \
-        __ucenv_modifier __ucenv_module __ucenv_n __ucenv_names __ucenv_noted __ucenv_object __ucenv_old \
+    \command set -- "$__ucenv_status" "$__ucenv_c" "$__ucenv_ifs" "$__ucenv_r"
+    \command unset -v __ucenv_alias __ucenv_all __ucenv_before __ucenv_below __ucenv_blank __ucenv_broken \
+        __ucenv_c __ucenv_callback __ucenv_changed __ucenv_close __ucenv_code __ucenv_conda_root __ucenv_depth \
+        __ucenv_env __ucenv_failed __ucenv_file __ucenv_flags __ucenv_given __ucenv_ifs __ucenv_inside \
+        __ucenv_interrupted __ucenv_json __ucenv_kept __ucenv_key __ucenv_known __ucenv_lang __ucenv_leave \
+        __ucenv_leaves __ucenv_level __ucenv_line __ucenv_list __ucenv_listed __ucenv_lost __ucenv_modifier \
+        __ucenv_module __ucenv_n __ucenv_names __ucenv_noted __ucenv_numbers __ucenv_object __ucenv_old \
         __ucenv_open __ucenv_option __ucenv_prefix __ucenv_put __ucenv_r __ucenv_root __ucenv_s __ucenv_scripts \
-        __ucenv_section __ucenv_sets __ucenv_shopt __ucenv_space __ucenv_stack __ucenv_status __ucenv_text __ucenv_token __ucenv_top \
-        __ucenv_undecoded __ucenv_user_exit __ucenv_v
+        __ucenv_section __ucenv_sets __ucenv_shopt __ucenv_space __ucenv_stack __ucenv_status __ucenv_text \
+        __ucenv_token __ucenv_top __ucenv_undecoded __ucenv_user_exit __ucenv_v
     case $3 in
     =*) IFS=${3#=} ;;
-    *) \command unset -v IFS ;;
+    '') \command unset -v IFS ;;
     esac
-    case $2 in *f*) ;; *) \command set +f ;; esac
-    case $2 in *u*) \command set -u ;; esac
-    case $2 in *a*) \command set -a ;; esac
-    case $2 in *x*) \command set -x ;; esac
-    case $2 in *e*) \command set -e ;; esac
     case $4 in ?*) __ucenv_forget_words || \command : ;; esac
+    case $2 in ?*) \command set "-$2" ;; esac
     \command return "$1"
 }
 
@@ -152,12 +164,14 @@ __ucenv_state() {
 }
 
 # __ucenv_exported: whether variable $1, which is set, is exported. __ucenv_exports: the names of all that are.
-# __ucenv_fixed: whether $1 is readonly, where trying would not do. A shell that cannot list says yes, none and no.
+# __ucenv_fixed: whether $1 is readonly, where trying would not do. __ucenv_counts: whether it is a number, for which the
+# shell evaluates what is assigned. A shell that cannot list says yes, none, no and no.
 __ucenv_lists() { \command return 1; }
 __ucenv_exported() { \command :; }
 __ucenv_exports() { __ucenv_names=$__ucenv_known; }
 __ucenv_names_from() { __ucenv_names=; }
 __ucenv_fixed() { \command return 1; }
+__ucenv_counts() { \command return 1; }
 __ucenv_has_alias() { \command alias "$1" >/dev/null 2>&1; }
 # Noted values stand in variables __ucenv_was_<NAME>; bash, whose listing slows down with each, has an array. The two loops
 # are for hundreds of names, all valid: one eval for each, no function.
@@ -180,6 +194,10 @@ bash*)
         __ucenv_exported() {
             \command eval "__ucenv_v=\${$1@a}"
             case $__ucenv_v in *x*) ;; *) \command return 1 ;; esac
+        }
+        __ucenv_counts() {
+            \command eval "__ucenv_v=\${$1@a}"
+            case $__ucenv_v in *i*) ;; *) \command return 1 ;; esac
         }
         __ucenv_exports() {
             \command set -- ${!_@} ${!A@} ${!B@} ${!C@} ${!D@} ${!E@} ${!F@} ${!G@} ${!H@} ${!I@} ${!J@} ${!K@} ${!L@} ${!M@} \
@@ -243,27 +261,39 @@ zsh*)
     __ucenv_fixed() {
         \command eval "__ucenv_v=\${(t)$1}"
         case $__ucenv_v in *readonly*) ;; *) \command return 1 ;; esac
+    }
+    __ucenv_counts() {
+        \command eval "__ucenv_v=\${(t)$1}"
+        case $__ucenv_v in integer* | float*) ;; *) \command return 1 ;; esac
     }'
     ;;
 ksh*)
     # Listing costs a file in mksh, and what the list does not know yet is ours, which we export.
     \command eval '
     __ucenv_lists() { \command :; }
+    __ucenv_line_up() { __ucenv_v=" $* "; }
     __ucenv_exported() {
         case ${__ucenv_listed-} in "")
-            __ucenv_listed=${ \command typeset +x; }
-            \command set -- "$1" $__ucenv_listed
-            __ucenv_listed=" $* "
+            __ucenv_line_up ${ \command typeset +x; }
+            __ucenv_listed=$__ucenv_v
             ;;
         esac
         case $__ucenv_listed in *" $1 "*) ;; *) \command return 1 ;; esac
     }
     __ucenv_exports() {
         __ucenv_names=${ \command typeset +x; }
-        \command set -- $__ucenv_names
-        __ucenv_listed=" $* "
+        __ucenv_line_up $__ucenv_names
+        __ucenv_listed=$__ucenv_v
     }
     __ucenv_names_from() { __ucenv_exports; }
+    __ucenv_counts() {
+        case ${__ucenv_numbers-} in "")
+            __ucenv_line_up HISTSIZE ${ \command typeset +i; \command typeset +E 2>&-; \command typeset +F 2>&-; }
+            __ucenv_numbers=$__ucenv_v
+            ;;
+        esac
+        case $__ucenv_numbers in *" $1 "*) ;; *) \command return 1 ;; esac
+    }
     # ksh93 opens a dozen catalogs to say that there is no such alias
     __ucenv_has_alias() {
         case "
@@ -274,8 +304,9 @@ $1="*) ;; *) \command return 1 ;; esac
 esac
 
 # Bring variable $1 to state $2. What is readonly stays as it is, silently: stderr is closed, which costs no open as
-# /dev/null would. PS1 keeps its attribute: nobody meant to export it.
+# /dev/null would. So does a number that would be given more than digits. PS1 keeps its attribute: nobody meant to export it.
 __ucenv_put() {
+    case ${2#?} in *[!-.0123456789]*) if __ucenv_counts "$1"; then \command return 0; fi ;; esac
     __ucenv_fixed "$1" || case $2 in
     -) \command unset -v "$1" ;;
     =*)
@@ -305,11 +336,11 @@ __ucenv_assign_plain() {
         ;;
     esac
 }
+# Is variable $1 readonly, where no attribute tells? It is tried, with the value it has.
 __ucenv_is_refused() {
-    case ${PATH+x} in
-    x) if __ucenv_assign PATH "$PATH"; then \command return 1; fi ;;
-    *) \command return 1 ;;
-    esac
+    \command eval "__ucenv_r=\${$1+=}\${$1-}"
+    case $__ucenv_r in '') \command return 1 ;; esac
+    if __ucenv_assign "$1" "${__ucenv_r#=}"; then \command return 1; fi
 } 2>&-
 
 # 2 lists --------------------------------------------------------------------------------------------------------
@@ -344,6 +375,13 @@ __ucenv_close_list() {
     esac
 }
 
+# Takes the next entry of __ucenv_v (`a:b:`), as __ucenv_r; fails at its end.
+__ucenv_next() {
+    case $__ucenv_v in '') \command return 1 ;; esac
+    __ucenv_r=${__ucenv_v%%"$__ucenv_s"*}
+    __ucenv_v=${__ucenv_v#*"$__ucenv_s"}
+}
+
 # The first entry equal to $1 makes room for the entries $2 (`a:b:`, or none); fails where there is no such entry.
 __ucenv_replace() {
     case $__ucenv_list in
@@ -361,10 +399,7 @@ __ucenv_merge() {
     __ucenv_v=${__ucenv_list#?}
     __ucenv_open_list "$2" "$4"
     \command set -- "$1" "$2" "$4" "$5"
-    while \command :; do
-        case $__ucenv_v in '') \command break ;; esac
-        __ucenv_r=${__ucenv_v%%"$__ucenv_s"*}
-        __ucenv_v=${__ucenv_v#*"$__ucenv_s"}
+    while __ucenv_next; do
         __ucenv_replace "$__ucenv_r" '' || \command set -- "$@" "$__ucenv_r"
     done
     # Left over is what the step took out: it goes back where the first that it added stands.
@@ -385,10 +420,7 @@ __ucenv_merge() {
 __ucenv_take_under() {
     __ucenv_v=${__ucenv_list#?}
     __ucenv_list=$__ucenv_s
-    while \command :; do
-        case $__ucenv_v in '') \command break ;; esac
-        __ucenv_r=${__ucenv_v%%"$__ucenv_s"*}
-        __ucenv_v=${__ucenv_v#*"$__ucenv_s"}
+    while __ucenv_next; do
         case $__ucenv_r in
         "${CONDA_PREFIX:-/dev/null}"/*) ;;
         "$1" | "$1"/*) case $2 in *"$__ucenv_s$__ucenv_r$__ucenv_s"*) ;; *) \command continue ;; esac ;;
@@ -439,10 +471,8 @@ __ucenv_as_before() {
     __ucenv_v=${__ucenv_list#?}
     \command set -- "$1" "$__ucenv_list"
     __ucenv_list=:
-    while \command :; do
-        case $__ucenv_v in '') \command break ;; esac
-        __ucenv_normal "${__ucenv_v%%:*}"
-        __ucenv_v=${__ucenv_v#*:}
+    while __ucenv_next; do
+        __ucenv_normal "$__ucenv_r"
         __ucenv_list=$__ucenv_list$__ucenv_r:
     done
     __ucenv_r=$1
@@ -527,7 +557,7 @@ __ucenv_drop() {
 __ucenv_undo() {
     \command eval "__ucenv_all=\${__UCENV_$1_-}"
     for __ucenv_n in $__ucenv_all; do
-        __ucenv_is_name "$__ucenv_n" || \command continue
+        __ucenv_is_watched "$__ucenv_n" || \command continue
         \command eval "__ucenv_before=\${__UCENV_$1_$__ucenv_n-} __ucenv_given=\${__UCENV_$1G_$__ucenv_n-}"
         case $__ucenv_before in
         '')
@@ -642,7 +672,8 @@ __ucenv_read() {
     IFS=$__ucenv_blank
 }
 
-# Run script __ucenv_file. `exit` at its top level ends the script, not the shell: it reads `return` there.
+# Run script __ucenv_file. `exit` at its top level ends the script, not the shell: it reads `return` there. Whoever ended
+# one by Ctrl-C still leaves bash and zsh by `exit`, though `return` ends only functions and scripts there.
 __ucenv_source() {
     case ${__ucenv_user_exit-} in '')
         __ucenv_user_exit=no
@@ -653,15 +684,19 @@ __ucenv_source() {
     yes) __ucenv_alias= ;;
     *) __ucenv_alias=1 ;;
     esac
-    case $__ucenv_alias${BASH_VERSION:+bash} in
+    __ucenv_leave='return'
+    case $__ucenv_alias${BASH_VERSION:+bash}${ZSH_VERSION:+zsh} in
+    1zsh) __ucenv_leave='\builtin ${${funcstack:+return}:-exit}' ;;
     1bash)
+        \command eval '__ucenv_leaves=(exit return)'
+        __ucenv_leave='\builtin ${__ucenv_leaves[${#FUNCNAME[*]}>0]}'
         if \command shopt -q expand_aliases; then \command :; else
             \command shopt -s expand_aliases
             __ucenv_alias=2
         fi
         ;;
     esac
-    case $__ucenv_alias in ?) \command alias exit=return ;; esac
+    case $__ucenv_alias in ?) \command alias "exit=$__ucenv_leave" ;; esac
     \command set +f
     case $__ucenv_flags in *x*) \command set -x ;; esac
     __ucenv_failed=0 __ucenv_inside=1
@@ -887,7 +922,9 @@ __ucenv_note_also() {
 }
 __ucenv_is_watched() {
     case $1 in
-    _ | PWD | OLDPWD | SHLVL | IFS | OPTIND | OPTARG | RANDOM | SRANDOM | SECONDS | LINENO | PS4 | __UCENV* | __ucenv*) \command return 1 ;;
+    _ | PWD | OLDPWD | SHLVL | IFS | OPTIND | OPTARG | PS4 | __UCENV* | __ucenv*) \command return 1 ;;
+    # evaluated by bash, whether it can tell or not
+    RANDOM | SRANDOM | SECONDS | LINENO | BASHPID | HISTCMD | MAILCHECK | ERRNO) \command return 1 ;;
     '' | [0123456789]* | *[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_]*) \command return 1 ;;
     esac
 }
@@ -936,6 +973,7 @@ __ucenv_unnote() {
     ?) \command unset -v __ucenv_was ;;
     *) for __ucenv_n in $__ucenv_noted; do \command unset -v "__ucenv_was_$__ucenv_n"; done ;;
     esac
+    __ucenv_noted=
 }
 
 # 5 levels -------------------------------------------------------------------------------------------------------
@@ -1029,7 +1067,11 @@ __ucenv_set_prompt() {
         esac
         ;;
     esac
-    __ucenv_put PS1 "=${CONDA_PROMPT_MODIFIER-}$__ucenv_v"
+    # Shells expand what stands in a prompt.
+    case ${CONDA_PROMPT_MODIFIER-} in
+    *[\\\$\`]*) __ucenv_put PS1 "=$__ucenv_v" ;;
+    *) __ucenv_put PS1 "=${CONDA_PROMPT_MODIFIER-}$__ucenv_v" ;;
+    esac
 }
 
 # In PATH the first entry of prefix $1 becomes that of $2 (none: it goes). Without $1, $2 comes in front.
@@ -1466,7 +1508,7 @@ __ucenv_do_load() {
     *) __ucenv_prefix= ;;
     esac
     \command set -- "$__ucenv_prefix" "$__ucenv_root" "$__ucenv_space" "$__ucenv_module"
-    if __ucenv_fixed PATH || __ucenv_is_refused; then __ucenv_say 'PATH is readonly' || \command return; fi
+    if __ucenv_fixed PATH || __ucenv_is_refused PATH; then __ucenv_say 'PATH is readonly' || \command return; fi
     case ${__UCENV_LEVELS-} in ?*) __ucenv_unload || \command return ;; esac
     __ucenv_root=$2 __ucenv_space=$3
     __ucenv_read_level || \command :
@@ -1704,22 +1746,23 @@ ucenv() {
 __ucenv_forget_words() {
     for __ucenv_n in __ucenv_active_root __ucenv_again __ucenv_as_before __ucenv_assign __ucenv_assign_plain __ucenv_bytes \
         __ucenv_call __ucenv_character __ucenv_climb __ucenv_close_list __ucenv_compare __ucenv_copy \
-        __ucenv_default_env __ucenv_define_conda __ucenv_do_activate __ucenv_do_deactivate __ucenv_do_load \
-        __ucenv_do_unload __ucenv_down __ucenv_down_natively __ucenv_down_to __ucenv_drop __ucenv_each \
-        __ucenv_expect __ucenv_exported __ucenv_exports __ucenv_find __ucenv_find_level __ucenv_find_root \
-        __ucenv_fixed __ucenv_forget_all_names __ucenv_forget_copies __ucenv_forget_dirs __ucenv_forget_levels \
-        __ucenv_forget_stale __ucenv_forget_state __ucenv_forget_words __ucenv_glob __ucenv_has_alias \
-        __ucenv_has_conda __ucenv_is_name __ucenv_is_nested __ucenv_is_owned __ucenv_is_refused \
-        __ucenv_is_watched __ucenv_json_code __ucenv_json_string __ucenv_keep __ucenv_lists __ucenv_locale \
-        __ucenv_locale_back __ucenv_merge __ucenv_names_from __ucenv_names_in_file __ucenv_normal __ucenv_note \
-        __ucenv_note_also __ucenv_open_list __ucenv_open_record __ucenv_own __ucenv_own_below __ucenv_parameters \
-        __ucenv_prefix_of __ucenv_program __ucenv_put __ucenv_read __ucenv_read_json __ucenv_read_level \
-        __ucenv_read_state __ucenv_record __ucenv_replace __ucenv_say __ucenv_seal __ucenv_set \
-        __ucenv_set_prompt __ucenv_set_state __ucenv_settle __ucenv_slots __ucenv_source __ucenv_source_all \
-        __ucenv_state __ucenv_state_value __ucenv_swap_path __ucenv_sweep __ucenv_sweep_list __ucenv_take_under \
-        __ucenv_topmost __ucenv_undefine_conda __ucenv_undo __ucenv_undo_name __ucenv_undo_prompt __ucenv_unload \
-        __ucenv_unload_inherited __ucenv_unnote __ucenv_up __ucenv_usage __ucenv_where ucenv ucenv_activate \
-        ucenv_deactivate ucenv_load ucenv_unload; do
+        __ucenv_counts __ucenv_default_env __ucenv_define_conda __ucenv_do_activate __ucenv_do_deactivate \
+        __ucenv_do_load __ucenv_do_unload __ucenv_down __ucenv_down_natively __ucenv_down_to __ucenv_drop \
+        __ucenv_each __ucenv_expect __ucenv_exported __ucenv_exports __ucenv_find __ucenv_find_level \
+        __ucenv_find_root __ucenv_fixed __ucenv_forget_all_names __ucenv_forget_copies __ucenv_forget_dirs \
+        __ucenv_forget_levels __ucenv_forget_stale __ucenv_forget_state __ucenv_forget_words __ucenv_glob \
+        __ucenv_has_alias __ucenv_has_conda __ucenv_is_name __ucenv_is_nested __ucenv_is_owned \
+        __ucenv_is_refused __ucenv_is_watched __ucenv_json_code __ucenv_json_string __ucenv_keep __ucenv_line_up \
+        __ucenv_lists __ucenv_locale __ucenv_locale_back __ucenv_merge __ucenv_names_from __ucenv_names_in_file \
+        __ucenv_next __ucenv_normal __ucenv_note __ucenv_note_also __ucenv_open_list __ucenv_open_record \
+        __ucenv_own __ucenv_own_below __ucenv_parameters __ucenv_prefix_of __ucenv_program __ucenv_put \
+        __ucenv_read __ucenv_read_json __ucenv_read_level __ucenv_read_state __ucenv_record __ucenv_replace \
+        __ucenv_say __ucenv_seal __ucenv_set __ucenv_set_prompt __ucenv_set_state __ucenv_settle __ucenv_slots \
+        __ucenv_source __ucenv_source_all __ucenv_state __ucenv_state_value __ucenv_swap_path __ucenv_sweep \
+        __ucenv_sweep_list __ucenv_take_under __ucenv_topmost __ucenv_undefine_conda __ucenv_undo \
+        __ucenv_undo_name __ucenv_undo_prompt __ucenv_unload __ucenv_unload_inherited __ucenv_unmark \
+        __ucenv_unnote __ucenv_up __ucenv_usage __ucenv_where ucenv ucenv_activate ucenv_deactivate ucenv_load \
+        ucenv_unload; do
         \command unset -f "$__ucenv_n"
     done
     \command unset -v __ucenv_n __ucenv_brought __ucenv_hook
@@ -1746,6 +1789,14 @@ __ucenv_program() {
         \command ucenv "$@"
     fi
 }
+
+# A mark of a script that runs, or was ended by a Ctrl-C, is this shell's only if it stands there now: none is inherited.
+__ucenv_unmark() {
+    case ${ZSH_VERSION-} in ?*) \builtin emulate -L sh ;; esac
+    __ucenv_is_nested || \command unset -v __ucenv_inside
+    \command unset -v __ucenv_r
+}
+__ucenv_unmark
 
 case ${__ucenv_flags-} in
 a)

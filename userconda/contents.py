@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 
 from userconda import fsops
 from userconda.errors import FileOperation, SourceChanged, SourceIncomplete
-from userconda.models import PrefixSnapshot
+from userconda.models import ROOT_ONLY, PrefixSnapshot
 from userconda.parallel import Pool
 from userconda.placeholder import PathFinder, find_origin
-from userconda.plan import ROOT_ONLY, Look
+from userconda.plan import Look
 
 #: Of this many bytes a file is read; larger ones are mapped, so that the search may stop before it has read them.
 _READ_BYTES = 1 << 18

@@ -131,7 +131,8 @@ def candidates(config: Config) -> Iterator[tuple[str, bool]]:
         with open(register, encoding="utf-8") as stream:
             for line in stream:
                 if line.startswith("/"):
-                    yield line.rstrip("\n"), _is_system(line.rstrip("\n"), config)
+                    prefix = os.path.normpath(line.rstrip("\n"))
+                    yield prefix, _is_system(prefix, config)
     except (OSError, UnicodeDecodeError):  # conda's own register, and only a register
         return
 

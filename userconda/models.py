@@ -14,6 +14,9 @@ from typing import Any, Final
 
 from userconda.placeholder import FileMode
 
+#: Top directories of a conda root that are not the base environment's own.
+ROOT_ONLY: Final = frozenset({"pkgs", "envs", "conda-bld", ".ucenv"})
+
 
 class LinkMode(enum.Enum):
     """How a file of the clone comes to hold its bytes, cheapest first."""
@@ -580,6 +583,16 @@ class QuotaReading:
         return self.filesystem, self.mount, self.device, self.part, self.scope, self.name, self.number
 
     @property
+    def is_possible(self) -> bool:
+        """Whether its figures fit into the kernel's 64 bits, and its times into a calendar."""
+        figures = (
+            self.used_bytes, self.soft_bytes, self.hard_bytes, self.used_files, self.soft_files, self.hard_files,
+            self.in_doubt_bytes, self.in_doubt_files,
+        )  # fmt: skip
+        seconds = (self.bytes_grace_seconds, self.files_grace_seconds, self.read_at)
+        return all((figure or 0) < 1 << 64 for figure in figures) and all((span or 0) < 1 << 34 for span in seconds)
+
+    @property
     def over_bytes(self) -> str | None:
         """From the numbers, never from the stars that commands print."""
         if not self.limits_known:
@@ -731,7 +744,7 @@ class QuotaAnswer:
         """Whether a quota is used up to that, or to its end. A filesystem that everybody fills is no quota."""
         quotas = [reading for reading in self.readings if reading.scope != "filesystem"]
         return any(
-            (reading.fraction or 0.0) * 100 >= percent or reading.over in ("soft-expired", "hard") for reading in quotas
+            (reading.fraction or 0.0) >= percent / 100 or reading.over in ("soft-expired", "hard") for reading in quotas
         )
 
     @property

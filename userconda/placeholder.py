@@ -13,7 +13,6 @@ Sources: conda/core/portability.py, rattler/src/install/link.rs, and their entry
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import sys
@@ -242,6 +241,8 @@ def find_origin(
     data: bytes, prefixes: tuple[str, ...], placeholder: str, file_mode: FileMode, sha256: str
 ) -> Origin | None:
     """Undo an installation: the packed bytes, proven by `sha256`, and the prefix that was put into them."""
+    import hashlib  # most commands do without it, and it takes as long to load as this whole module
+
     for prefix in prefixes:
         for dialect, packed in invert(data, prefix, placeholder, file_mode):
             if hashlib.sha256(packed).hexdigest() == sha256:

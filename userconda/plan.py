@@ -20,6 +20,7 @@ from userconda.errors import (
     UcenvError,
 )
 from userconda.models import (
+    ROOT_ONLY,
     Capabilities,
     Charge,
     ClonePlan,
@@ -68,9 +69,6 @@ _ROOT_FILES: Final = re.compile(
     r"condabin/.*|shell/condabin/.*|etc/profile\.d/(?:conda|ucenv)\..*|etc/fish/conf\.d/conda\.fish"
     r"|bin/(?:conda|conda-env|activate|deactivate)|lib/python[^/]*/site-packages/xontrib/conda\.xsh|\.condarc"
 )
-
-#: Top directories of a conda root that are not the base environment's own.
-ROOT_ONLY: Final = frozenset({"pkgs", "envs", "conda-bld", ".ucenv"})
 
 #: Marks by which a site freezes an environment; a clone is its user's.
 _FROZEN: Final = re.compile(r"conda-meta/frozen|lib/[^/]+/EXTERNALLY-MANAGED")

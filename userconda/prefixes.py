@@ -29,10 +29,9 @@ from userconda.errors import (
     SourceChanged,
     UnsafeName,
 )
-from userconda.models import Directory, FileClass, PrefixSnapshot, RecordInfo, Replacement, Skipped, Tracked
+from userconda.models import ROOT_ONLY, Directory, FileClass, PrefixSnapshot, RecordInfo, Replacement, Skipped, Tracked
 from userconda.parallel import Pool, waits
 from userconda.placeholder import FileMode
-from userconda.plan import ROOT_ONLY
 from userconda.records import (
     PathEntry,
     PrefixRecord,

@@ -33,13 +33,16 @@ from userconda.sharing import InodeTable, Owner
 _UNITS: Final = 96
 
 #: What tells how fast a filesystem is.
-_TRIAL_OPERATIONS: Final = 60
+_TRIAL_OPERATIONS: Final = 24
 
 #: Entries of one directory that a thread asks for, where others have nothing to do.
 _CHUNK: Final = 24
 
 #: Levels below a unit's top that are held open: what is deeper is a unit of its own later.
 _DEEPEST: Final = 400
+
+#: Of a mount with quotas on projects; Lustre has none in the mount table.
+_PROJECT_OPTIONS: Final = frozenset({"prjquota", "pquota", "pqnoenforce"})
 
 _OPEN_TOP: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OPEN_DIRECTORY: Final = _OPEN_TOP | os.O_NOFOLLOW
@@ -90,12 +93,14 @@ class Scan:
         unreadable: directories; every figure is a floor then.
         vanished: what was listed and then gone.
         skipped: what was not entered, and why.
+        projects_known: project ids were asked for everywhere.
     """
 
     table: InodeTable = field(default_factory=InodeTable)
     unreadable: list[str] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    projects_known: bool = True
 
 
 def scan(
@@ -112,7 +117,8 @@ def scan(
     """Count everything below the tops.
 
     Args:
-        projects: whether project ids are asked for; None: where the mount table says that there may be quotas on them.
+        projects: whether project ids are asked for; None: where there may be quotas on them, by the mount's options
+            or because the top has one.
         meanwhile: called once, while the workers work.
         units: into how many the work is divided.
         in_flight: questions at a time, where each waits for a server.
@@ -250,7 +256,9 @@ class _Reader:
         below = real.rstrip("/") + "/"
         mounted = frozenset(mount.path[len(below) :] for mount in mounts if mount.path.startswith(below))
         if projects is None:
-            projects = _may_have_projects(mount_of(real, mounts))
+            mount = mount_of(real, mounts)
+            by_options = mount is not None and not _PROJECT_OPTIONS.isdisjoint(mount.options)
+            projects = by_options or project_of_opened(descriptor) != 0
         return _Place(top, number, descriptor, status.st_dev, mounted, projects)
 
     def close(self) -> None:
@@ -283,7 +291,8 @@ class _Reader:
             meanwhile = _nothing
         meanwhile()
         skipped = [Skipped(*item) for item in found.skipped]
-        return Scan(found.table, sorted(set(found.unreadable)), found.vanished, skipped)
+        projects_known = all(place.projects for place in self.places if place is not None)
+        return Scan(found.table, sorted(set(found.unreadable)), found.vanished, skipped, projects_known)
 
     def _receive(self, number: int, part: _Found) -> None:
         self.found.merge(part)
@@ -721,11 +730,3 @@ def _project_of_file(name: str, directory: _Opened) -> int:
         return project_of_opened(descriptor)
     finally:
         os.close(descriptor)
-
-
-_PROJECT_OPTIONS: Final = frozenset({"prjquota", "pquota", "pqnoenforce"})
-
-
-def _may_have_projects(mount: Mount | None) -> bool:
-    """Lustre says nothing of its quotas in the mount table."""
-    return mount is not None and (mount.fstype == "lustre" or not _PROJECT_OPTIONS.isdisjoint(mount.options))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 import os
+import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from userconda.config import Config, home_directory, is_conda_root
 from userconda.environments import candidates, resolve
@@ -22,6 +23,7 @@ class Kind(enum.Enum):
 class Scope:
     """
     Attributes:
+        identity: device and inode.
         parent: name of what an environment is a clone of.
         own: among the user's; else it was only asked for by name.
     """
@@ -29,6 +31,7 @@ class Scope:
     name: str
     prefix: str
     kind: Kind
+    identity: tuple[int, int]
     parent: str | None = None
     own: bool = True
 
@@ -36,15 +39,32 @@ class Scope:
 def own_scopes(config: Config) -> list[Scope]:
     """The user's environments, then their package caches, each once whatever paths lead to it.
 
-    An environment is the user's that is not the system's and that they own or may write.
+    An environment is the user's that is not the system's and that they own or may write. A directory that is closed to
+    them may be one.
     """
     found: dict[tuple[int, int], Scope] = {}
+
+    def note(prefix: str, kind: Kind, name: str, parent: str | None = None) -> None:
+        try:
+            status = os.stat(prefix)
+        except OSError:  # not there yet, or a name that leads nowhere
+            return
+        is_own = status.st_uid == os.geteuid() or os.access(prefix, os.W_OK, effective_ids=True)
+        if is_own and stat.S_ISDIR(status.st_mode):
+            identity = status.st_dev, status.st_ino
+            found.setdefault(identity, Scope(name, prefix, kind, identity, parent))
+
     for prefix, system in candidates(config):
-        if not system and is_prefix(prefix):
-            _note(found, Scope(os.path.basename(prefix), prefix, Kind.ENVIRONMENT, _parent(prefix)))
+        if not system and (is_prefix(prefix) or _is_closed(prefix)):
+            note(prefix, Kind.ENVIRONMENT, os.path.basename(prefix), _parent(prefix))
     for path in _package_caches(config, [scope.prefix for scope in found.values()]):
-        _note(found, Scope("package cache", path, Kind.PACKAGE_CACHE))
+        note(path, Kind.PACKAGE_CACHE, "package cache")
     return _distinct(list(found.values()))
+
+
+def closed_directories(config: Config) -> list[str]:
+    """Where the user's environments may be and nobody can see them."""
+    return [directory for directory in config.user_envs if _is_closed(directory)]
 
 
 def named_scopes(words: Sequence[str], scopes: list[Scope], config: Config) -> list[int]:
@@ -53,26 +73,35 @@ def named_scopes(words: Sequence[str], scopes: list[Scope], config: Config) -> l
     Raises:
         EnvironmentNotFound, NotAPrefix, NoSystemConda, UnsafeName.
     """
-    places = {_identity(scope.prefix): number for number, scope in enumerate(scopes)}
+    places = {scope.identity: number for number, scope in enumerate(scopes)}
     named = []
     for word in words:
         found = resolve(word, config)
-        os.close(open_prefix(found.prefix))
-        identity = _identity(found.prefix)
+        descriptor = open_prefix(found.prefix)
+        status = os.fstat(descriptor)
+        os.close(descriptor)
+        identity = status.st_dev, status.st_ino
         if identity not in places:
             places[identity] = len(scopes)
-            scopes.append(Scope(found.name, found.prefix, Kind.ENVIRONMENT, _parent(found.prefix), own=False))
+            parent = _parent(found.prefix)
+            scopes.append(Scope(found.name, found.prefix, Kind.ENVIRONMENT, identity, parent, own=False))
         named.append(places[identity])
+    scopes[:] = _distinct(scopes)
     return list(dict.fromkeys(named))
 
 
-def _note(found: dict[tuple[int, int], Scope], scope: Scope) -> None:
+def _is_closed(path: str) -> bool:
+    """Whether a directory, or one above it, is closed to the user. Other people's are no matter of theirs."""
     try:
-        status = os.stat(scope.prefix)
-    except OSError:  # not there yet, or a name that leads nowhere
-        return
-    if status.st_uid == os.geteuid() or os.access(scope.prefix, os.W_OK, effective_ids=True):
-        found.setdefault((status.st_dev, status.st_ino), scope)
+        os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    except PermissionError:
+        try:
+            return os.stat(path).st_uid == os.geteuid()
+        except OSError:
+            return True
+    except OSError:
+        return False
+    return False
 
 
 def _package_caches(config: Config, prefixes: Sequence[str]) -> Iterator[str]:
@@ -83,11 +112,6 @@ def _package_caches(config: Config, prefixes: Sequence[str]) -> Iterator[str]:
     system = {os.path.normpath(path) for path in config.system_pkgs}
     yield from (path for path in map(os.path.normpath, listed) if path not in system)
     yield from (os.path.join(prefix, "pkgs") for prefix in prefixes if is_conda_root(prefix))
-
-
-def _identity(path: str) -> tuple[int, int]:
-    status = os.stat(path)
-    return status.st_dev, status.st_ino
 
 
 def _parent(prefix: str) -> str | None:
@@ -102,5 +126,5 @@ def _distinct(scopes: list[Scope]) -> list[Scope]:
     for scope in scopes:
         name = scope.name if scope.name not in seen else f"{scope.name} ({scope.prefix})"
         seen.add(scope.name)
-        distinct.append(Scope(name, scope.prefix, scope.kind, scope.parent, scope.own))
+        distinct.append(replace(scope, name=name))
     return distinct

@@ -163,9 +163,6 @@ class InodeTable:
     def all_devices(self) -> set[int]:
         return {device for device, _, _ in self.single} | set(self.devices)
 
-    def all_owners(self) -> set[Owner]:
-        return {owner for _, _, owner in self.single} | set(self.owners)
-
     def merge(self, other: InodeTable) -> None:
         numbers = [self.number_of(owner) for owner in other.owners]
         for key, sums in other.single.items():

@@ -49,3 +49,11 @@ def printable(path: str) -> str:
         raw = path.encode("utf-8", "surrogatepass")
     text = raw.decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def percent(text: str) -> float:
+    """ "90" or "90%" -> 90.0. argparse says this function's name where it raises ValueError."""
+    value = float(text.removesuffix("%"))
+    if not 0 < value <= 1000:
+        raise ValueError
+    return value

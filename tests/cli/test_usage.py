@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Cluster
-from tests.support import filesystems, slow_count, users
+from tests.cli.conftest import Cluster, Run
+from tests.support import Unavailable, filesystems, slow_count, users
 
 SOURCE = "py3_powerai_1.7.0"
 
@@ -159,6 +160,12 @@ def test_a_system_environment_only_when_it_is_named(mine: Cluster) -> None:
     assert set(by_name(usage(mine, f"system:{SOURCE}"))) == {SOURCE}
 
 
+def test_two_of_one_name(mine: Cluster) -> None:
+    assert mine("clone", SOURCE, SOURCE).code == 0
+    theirs = mine.site.conda.prefix(SOURCE)
+    assert set(by_name(usage(mine, SOURCE, f"system:{SOURCE}"))) == {SOURCE, f"{SOURCE} ({theirs})"}
+
+
 def test_unknown_names(mine: Cluster) -> None:
     run = mine("usage", "nothing-like-it")
     assert (run.code, run.out) == (10, "")
@@ -178,7 +185,7 @@ def test_environments_and_caches_elsewhere_are_the_users_too(mine: Cluster, tmp_
     assert mine("clone", SOURCE, "--prefix", str(tmp_path / "home/.conda/envs/homely")).code == 0
     (tmp_path / "home/.conda/pkgs").mkdir()
     (tmp_path / "home/.conda/environments.txt").write_text(
-        f"{tmp_path}/project/registered\n{mine.root}/envs/mine\n{mine.site.source}\n"
+        f"{tmp_path}/project/registered/\n{mine.root}/envs/mine\n{mine.site.source}\n"
     )
     (mine.root / "envs/alias").symlink_to("mine")
     result = usage(mine)
@@ -247,24 +254,69 @@ def test_two_real_users(
     assert row["linked_outside_bytes"] > 0
 
 
-@pytest.mark.root("a second user")
-def test_what_cannot_be_read_makes_floors(mine: Cluster) -> None:
-    closed = mine.root / "envs/mine/closed"
-    closed.mkdir()
+@pytest.fixture
+def as_user(mine: Cluster) -> Callable[..., Run]:
+    """The same space, its owner without rights beyond their own."""
     subprocess.run(["chown", "-R", f"{users.USER.uid}:{users.USER.gid}", mine.root.parent], check=True)
-    os.chown(closed, users.ADMIN.uid, users.ADMIN.gid)
-    closed.chmod(0o700)
-    for directory in (closed, *closed.parents):
-        if directory != closed and directory.owner() == "root" and directory != Path("/"):
+    for directory in mine.root.parents:
+        if directory.owner() == "root" and directory != Path("/"):
             directory.chmod(directory.stat().st_mode | 0o055)
-    command: list[str | Path] = [sys.executable, "-m", "userconda", "usage"]
-    env = {"SCRATCH": str(mine.root.parent)}
-    run = users.run_as(users.USER, command, env=env)
-    assert run.returncode == 0
-    assert "You are charged at least " in run.stdout
-    assert f'1 directory could not be read, so every figure is "at least": {closed}' in run.stderr
-    result = json.loads(users.run_as(users.USER, [*command, "--json"], env=env).stdout)["result"]
+
+    def run(*words: str) -> Run:
+        command: list[str | Path] = [sys.executable, "-m", "userconda", "usage", *words]
+        done = users.run_as(users.USER, command, env={"SCRATCH": str(mine.root.parent), "HOME": str(mine.root.parent)})
+        return Run(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.mark.root("a second user")
+def test_what_cannot_be_read_makes_floors(mine: Cluster, as_user: Callable[..., Run]) -> None:
+    closed = mine.root / "envs/mine/closed"
+    closed.mkdir(mode=0o700)
+    os.chown(closed, users.ADMIN.uid, users.ADMIN.gid)
+    run = as_user()
+    assert run.code == 0
+    assert "You are charged at least " in run.out
+    assert f'1 directory could not be read, so every figure is "at least": {closed}' in run.err
+    result = as_user("--json").json["result"]
     assert (result["at_least"], result["unreadable"]) == (True, [str(closed)])
+
+
+@pytest.mark.root("a second user")
+@pytest.mark.parametrize("closed", ["envs", "", "envs/mine", "pkgs"])
+def test_a_closed_directory_hides_nothing(mine: Cluster, as_user: Callable[..., Run], closed: str) -> None:
+    """What is not seen is not taken for nothing: wherever the user's own space is closed, figures are floors."""
+    whole = as_user("--json").json["result"]
+    assert (whole["at_least"], set(by_name(whole))) == (False, {"mine", "second", "package cache"})
+    (mine.root / closed).chmod(0)
+    run = as_user()
+    assert run.code == 0
+    assert 'every figure is "at least"' in run.err
+    assert "No environments" not in run.out
+    result = as_user("--json").json["result"]
+    assert result["at_least"]
+    assert str(mine.root / (closed or "envs")) in result["unreadable"]
+    assert result["total"]["charged_bytes"] < whole["total"]["charged_bytes"]
+    if closed == "envs/mine":
+        assert by_name(result)["mine"]["directories"] == 1
+
+
+def test_a_file_where_the_cache_should_be(ucenv: Cluster) -> None:
+    assert ucenv("clone", SOURCE, "mine").code == 0
+    shutil.rmtree(ucenv.root / "pkgs", ignore_errors=True)
+    (ucenv.root / "pkgs").write_text("not a directory")
+    result = usage(ucenv)
+    assert (result["package_caches"], result["vanished"]) == ([], [])
+
+
+def test_what_goes_while_it_is_counted(mine: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The site's quota command is run while the workers scan."""
+    monkeypatch.setenv("UCENV_QUOTA_COMMAND", f"rm -rf {mine.root}/envs {mine.root}/pkgs")
+    run = mine("usage", "--json")
+    assert run.code == 0
+    assert set(by_name(run.json["result"])) == {"mine", "second", "package cache"}
+    assert not (mine.root / "envs").exists()
 
 
 # by package -----------------------------------------------------------------------------------------------------
@@ -393,7 +445,8 @@ def test_the_tree_is_indented_and_ends_with_how_many_more(mine: Cluster, monkeyp
 
 def on_terminal(ucenv: Cluster, columns: int, *words: str) -> str:
     read_end, write_end = pty.openpty()
-    env = {**ucenv.environment, "COLUMNS": str(columns), "TERM": "xterm"}
+    ours = {name: value for name, value in os.environ.items() if name.startswith("UCENV_")}
+    env = {**ucenv.environment, **ours, "COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "1"}
     command = [sys.executable, "-m", "userconda", *words]
     process = subprocess.Popen(command, env=env, stdout=write_end, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     os.close(write_end)
@@ -416,6 +469,23 @@ def test_a_terminal_that_is_narrow(mine: Cluster) -> None:
     narrow = on_terminal(mine, 40, "usage", "mine", "second")
     assert "\nmine, clone of" in narrow
     assert "\n  freed if removed " in narrow
+
+
+def test_bars_on_a_terminal_that_is_narrow(mine: Cluster, quota: Any) -> None:
+    quota(used_bytes=96 * 10**9, hard_bytes=100 * 10**9, used_files=10, hard_files=100, scope="project", name="p" * 9)
+    words = "nearly full (over 95 %)"
+    wide, medium, narrow = (on_terminal(mine, columns, "usage") for columns in (200, 70, 36))
+    assert f"]  96 GB of 100 GB   96 %   {words}" in wide
+    assert f"]  96 GB of 100 GB   96 %\n  {words}\n" in medium
+    assert f"\n  96 GB of 100 GB 96 %\n  {words}\n  files 10 of 100 10 %\n" in narrow
+    for text, columns in ((medium, 70), (narrow, 36)):
+        assert [line for line in text.partition("\n\n")[0].splitlines() if len(line) > columns] == []
+
+
+@pytest.mark.parametrize(("used", "shown"), [(796, "79 %"), (290, "29 %"), (999, "99 %"), (1000, "100 %"), (1, "0 %")])
+def test_percents_are_rounded_down(mine: Cluster, quota: Any, used: int, shown: str) -> None:
+    quota(used_bytes=used, hard_bytes=1000)
+    assert f" {shown}" in mine("usage").out.splitlines()[0]
 
 
 @pytest.mark.parametrize("setting", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
@@ -506,9 +576,10 @@ def test_limits_in_words(mine: Cluster, quota: Any, used: int, words: str) -> No
     assert line.endswith(f"{used} %") if not words else words in line
 
 
-@pytest.mark.parametrize(("percent", "code"), [("95", 0), ("91", 0), ("90", 1), ("50%", 1)])
+@pytest.mark.parametrize(("percent", "code"), [("95", 0), ("30", 0), ("29.01", 0), ("29", 1), ("20%", 1)])
 def test_fail_over(mine: Cluster, quota: Any, percent: str, code: int) -> None:
-    quota(used_bytes=90 * 10**9, hard_bytes=100 * 10**9)
+    """29 / 100 * 100 is less than 29 in floating point."""
+    quota(used_bytes=29 * 10**9, hard_bytes=100 * 10**9)
     assert mine("usage", "--fail-over", percent).code == code
     assert mine("usage", "-q", "--fail-over", percent).code == code
     assert mine("usage", "--json", "--fail-over", percent).json["ok"] is True
@@ -532,6 +603,58 @@ def test_where_a_group_quota_binds_its_files_are_mine(mine: Cluster, quota: Any)
     after = usage(mine)
     assert figures_in(by_name(after)["mine"]) == figures_in(by_name(before)["mine"])
     assert after["total"]["charged_bytes"] > 0
+
+
+def project_ids(top: Path) -> dict[tuple[int, int], int]:
+    """Inode -> project id, as xfsprogs tell it."""
+    found = {}
+    for path in (top, *top.rglob("*")):
+        if path.is_file() or path.is_dir():
+            done = subprocess.run(["xfs_io", "-r", "-c", "lsproj", path], capture_output=True, text=True, check=True)
+            status = path.lstat()
+            found[status.st_dev, status.st_ino] = int(done.stdout.split()[-1])
+    return found
+
+
+@pytest.mark.root("project ids")
+@pytest.mark.parametrize("first", [42, 0], ids=["known at once", "known once the quota was read"])
+def test_where_a_project_quota_binds_its_files_are_mine(
+    ucenv: Cluster, quota: Any, monkeypatch: pytest.MonkeyPatch, xfs: Path, first: int
+) -> None:
+    """Project ids for real, also of a file whose directory has another. The kernel need not enforce quotas on them."""
+    if shutil.which("xfs_io") is None:
+        raise Unavailable("needs xfs_io (package xfsprogs)", tool="xfs_io")
+    space, env = xfs / "space", xfs / "space/envs/mine"
+    (env / "conda-meta").mkdir(parents=True)
+
+    def set_project(path: Path, number: int, inherit: str) -> None:
+        subprocess.run(["xfs_io", "-c", f"chproj {number}", "-c", f"chattr {inherit}P", path], check=True)
+
+    set_project(env, first, "+" if first else "-")
+    for name, number in (("ours", 42), ("theirs", 7), ("nobodys", 0)):
+        (env / name).mkdir()
+        set_project(env / name, number, "+" if number else "-")
+        for size in range(5):
+            (env / name / str(size)).write_bytes(bytes(5000 * size + 1))
+    (space / "outside").mkdir()
+    set_project(space / "outside", 42, "+")
+    (space / "outside/file").write_bytes(bytes(9000))
+    for name, path in (("ours", env / "ours/3"), ("theirs", env / "theirs/3"), ("outside", space / "outside/file")):
+        (env / "nobodys" / name).hardlink_to(path)
+    set_project(space, 42, "-")
+    quota(scope="project", name=None, id=42, used_bytes=1, hard_bytes=10)
+    monkeypatch.setenv("UCENV_ROOT", str(space))
+    result = usage(ucenv, "--root", str(space))
+    ids = project_ids(env)
+    assert set(ids.values()) == {0, 7, 42}
+    expected = slow_count.figures(
+        {"mine": slow_count.walk(env)}, {"mine": ["mine"]}, lambda status: ids[status.st_dev, status.st_ino] == 42
+    )["mine"]
+    row = by_name(result)["mine"]
+    assert result["charged_by"] == "project"
+    assert (row["charged_bytes"], row["charged_inodes"]) == expected["charged"]
+    assert (row["shared_bytes"], row["shared_inodes"]) == expected["shared"]
+    assert (row["freed_if_removed_bytes"], row["freed_if_removed_inodes"]) == expected["freed"]
 
 
 # ends -----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from userconda.models import QuotaAnswer, UnknownText, mark_tightest
 from userconda.quota import DIALECTS, parse, read_quotas
 from userconda.quota.run import MOST_BYTES
 from userconda.quota.text import Unknown
+from userconda.units import percent
 
 EXAMPLE = "ucenv quota $SCRATCH"
 
@@ -91,14 +92,6 @@ def run(args: argparse.Namespace) -> QuotaResult:
     for directory in directories:
         answer += read_quotas(directory, config, family=args.family)
     return QuotaResult(directories, answer, args.fail_over, args.verbose)
-
-
-def percent(text: str) -> float:
-    """argparse says this function's name where it raises ValueError."""
-    value = float(text)
-    if not 0 < value <= 1000:
-        raise ValueError
-    return value
 
 
 def _parse_captured(family: str, path: str) -> QuotaAnswer:

@@ -16,8 +16,9 @@ from userconda.errors import UcenvError, UsageError
 from userconda.models import QuotaAnswer, Skipped
 from userconda.parallel import Pool
 from userconda.scan import Scan, Top, scan
-from userconda.scopes import Kind, Scope, named_scopes, own_scopes
+from userconda.scopes import Kind, Scope, closed_directories, named_scopes, own_scopes
 from userconda.sharing import Amount, Charging, Figures, Mine, Unresolved, figures_of
+from userconda.units import percent
 
 EXAMPLE = "ucenv usage"
 
@@ -165,13 +166,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing unless it fails")
 
 
-def percent(text: str) -> float:
-    value = float(text.removesuffix("%"))
-    if not 0 <= value <= 1000:
-        raise ValueError
-    return value
-
-
 def run(args: argparse.Namespace) -> UsageResult:
     config = read_config({"root": args.root})
     scopes = own_scopes(config)
@@ -195,7 +189,8 @@ class _Count:
     def __init__(self, scopes: Sequence[Scope], config: Config) -> None:
         self._scopes = scopes
         self._config = config
-        self._answers: dict[str, QuotaAnswer] = {}
+        self._places = self._places_by_device()
+        self._answers: dict[int, QuotaAnswer] = {}
         self._divisions: dict[int, Any] = {}
         self._notes: list[str] = []
         self._parts: list[range] = []
@@ -213,7 +208,7 @@ class _Count:
         pool, in_flight = Pool(self._config["operations_in_flight"]), self._config["usage.operations_in_flight"]
         self._scan_again = partial(scan, tops, pool, in_flight=in_flight, on_tick=on_tick)
         self._scan = self._scan_again(meanwhile=self._read_quotas)
-        if self._charged_by_unknown_projects():
+        if not self._scan.projects_known and self._charged_by_projects():
             self._scan = self._scan_again(projects=True)
 
     def _division(self, scope: Scope, first: int) -> Any:
@@ -228,37 +223,28 @@ class _Count:
             self._notes.append(f"{scope.name} is not shown by package: {exc.message}")
             return None
 
+    def _places_by_device(self) -> dict[int, str]:
+        """A directory on each filesystem that something is counted on, the user's space first."""
+        places: dict[int, str] = {}
+        for path in (self._config.root, *(scope.prefix for scope in self._scopes)):
+            places.setdefault(_device_of(path), path)
+        return places
+
     def _read_quotas(self) -> None:
         from userconda.quota import read_quotas
 
-        for place in self._places():
-            self._answers[place] = read_quotas(place, self._config)
-
-    def _places(self) -> dict[str, int | None]:
-        """A directory on each filesystem that something is counted on, the user's space first -> its device."""
-        devices: dict[int, str] = {}
-        for path in (self._config.root, *(scope.prefix for scope in self._scopes)):
-            device = _device_of(path)
-            if device is not None:
-                devices.setdefault(device, path)
-        return {path: device for device, path in devices.items()} or {self._config.root: None}
+        for device, path in self._places.items():
+            self._answers[device] = read_quotas(path, self._config)
 
     def _mine(self) -> dict[int, Mine]:
         """Device -> who is charged there."""
         from userconda.quota import charged_to
 
-        by_device = {device: charged_to(path, self._answers[path]) for path, device in self._places().items()}
-        default = Mine(Charging.USER, os.geteuid())
-        return {device: by_device.get(device, default) for device in self._scan.table.all_devices()}
+        devices = (*self._places, *self._scan.table.all_devices())
+        return {device: charged_to(self._answers.get(device, QuotaAnswer())) for device in devices}
 
-    def _charged_by_unknown_projects(self) -> bool:
-        """A quota on projects binds where the mount table has not told that there are any."""
-        asked = any(project for _, _, project in self._scan.table.all_owners())
-        return not asked and self._asked_projects() is True
-
-    def _asked_projects(self) -> bool | None:
-        by_project = any(mine.by is Charging.PROJECT and mine.number for mine in self._mine().values())
-        return True if by_project else None
+    def _charged_by_projects(self) -> bool:
+        return any(mine.by is Charging.PROJECT and mine.number for mine in self._mine().values())
 
     # results ----------------------------------------------------------------------------------------------------
 
@@ -280,8 +266,8 @@ class _Count:
             total=figures["total"],
             selected=Together(self._names(named), figures["selected"], args.with_cache) if selected else None,
             better_together=None if selected else self._better_together(own, caches, figures),
-            mine=next(iter(self._mine().values()), Mine(Charging.USER, os.geteuid())),
-            unreadable=tuple(self._scan.unreadable),
+            mine=next(iter(self._mine().values())),
+            unreadable=(*closed_directories(self._config), *self._scan.unreadable),
             vanished=tuple(self._scan.vanished),
             skipped=tuple(self._scan.skipped),
             inodes=args.inodes,
@@ -302,7 +288,7 @@ class _Count:
         try:
             return figures_of(self._scan.table, parts, scopes, self._mine())
         except Unresolved:
-            self._scan = self._scan_again(trust=False, projects=self._asked_projects())
+            self._scan = self._scan_again(trust=False, projects=self._charged_by_projects() or None)
             return figures_of(self._scan.table, parts, scopes, self._mine())
 
     def _row(self, number: int, figures: dict[object, Figures]) -> Row:
@@ -350,15 +336,15 @@ def _sorted(rows: Sequence[Row], key: str | None) -> tuple[Row, ...]:
     )
 
 
-def _device_of(path: str) -> int | None:
-    """Of the path, or of what is above it where it is not made yet; None where nobody may ask."""
+def _device_of(path: str) -> int:
+    """Of the path, or of what is above it where it is not made yet, or closed."""
     while True:
         try:
             return os.stat(path).st_dev
-        except FileNotFoundError:
-            path = os.path.dirname(path)
         except OSError:
-            return None
+            if path == os.path.dirname(path):
+                raise
+            path = os.path.dirname(path)
 
 
 def _user_name() -> str:

@@ -55,11 +55,26 @@ def parse(family: str, text: str, now: float) -> list[QuotaReading]:
     reasons: list[Unknown] = []
     for dialect in DIALECTS[family]:
         try:
-            readings += dialect(text, now)
+            readings += _possible(lambda dialect=dialect: dialect(text, now))  # type: ignore[misc]
         except Unknown as exc:
             reasons.append(exc)
     if not readings:
         raise reasons[0]
+    return readings
+
+
+def _possible(read: Callable[[], list[QuotaReading]]) -> list[QuotaReading]:
+    """The readings that a filesystem could give.
+
+    Raises:
+        Unknown: none; or figures that Python does not even take for numbers, or nested too deeply.
+    """
+    try:
+        readings = [reading for reading in read() if reading.is_possible]
+    except (ValueError, OverflowError, RecursionError) as exc:
+        raise Unknown(f"it cannot be read ({exc})") from None
+    if not readings:
+        raise Unknown("its figures are larger than any filesystem")
     return readings
 
 
@@ -132,7 +147,7 @@ def read_quotas(
     return QuotaAnswer(mark_tightest(readings), unknown, asked.texts)
 
 
-def charged_to(directory: str, answer: QuotaAnswer) -> Mine:
+def charged_to(answer: QuotaAnswer) -> Mine:
     """Who is charged for an inode in that directory, as the tightest of its limits counts.
 
     A limit on a directory or fileset counts everybody's inodes: of those, the user's are theirs all the same.
@@ -232,7 +247,7 @@ class _Asker:
 
 def _parsed(output: Output, parser: Callable[[str], list[QuotaReading]]) -> list[QuotaReading]:
     try:
-        return parser(output.stdout)
+        return _possible(lambda: parser(output.stdout))
     except Unknown:
         if not output.stdout.strip():
             raise refusal(output.stderr) from None

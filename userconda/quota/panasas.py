@@ -34,6 +34,8 @@ def parse_pan_quota(text: str, now: float = 0) -> list[QuotaReading]:
         if header := _HEADER.fullmatch(line):
             unit = header[1]
         elif unit and (row := _ROW.fullmatch(line)):
+            if len({"." in value for value in row.groups()[:3]}) > 1:  # one has lost its decimals, or what is before
+                continue
             sizes = [scaled(value, _UNITS[unit]) for value in row.groups()[:3]]
             files = [int(value) for value in row.groups()[3:6]]
             found.append(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from userconda.report.terminal import print_styled, print_text
+from userconda.report.terminal import columns_available, print_styled, print_text
 from userconda.units import format_bytes, format_span, printable
 
 if TYPE_CHECKING:
@@ -47,18 +47,24 @@ def render_quota(result: QuotaResult) -> None:
 
 
 def print_readings(readings: Sequence[QuotaReading]) -> None:
-    """A bar for the bytes and one for the files of each reading. Nothing where there is none."""
+    """A bar for the bytes and one for the files of each reading, as far as a terminal has room for them."""
     lines = [line for reading in readings for line in _lines(reading, several=len(readings) > 1)]
+    if not lines:
+        return
     label, word, bar, figures = (
-        max((len(part) for part in parts), default=0)
-        for parts in zip(*((line.label, line.word, line.bar, line.figures) for line in lines), strict=True)
-    ) if lines else (0, 0, 0, 0)  # fmt: skip
+        max(map(len, column))
+        for column in zip(*((line.label, line.word, line.bar, line.figures) for line in lines), strict=True)
+    )
+    available = columns_available()
     for line in lines:
-        text = (
-            f"{line.label:<{label}}  {line.word:<{word}}  {line.bar:<{bar}}  "
-            f"{line.figures:>{figures}}  {line.percent:>5}   {line.remarks}"
-        )
-        print_styled(text.rstrip(), line.style)
+        said = f"{line.word:<{word}}  {line.bar:<{bar}}  {line.figures:>{figures}}  {line.percent:>5}"
+        text = f"{line.label:<{label}}  {said}"
+        if len(text) > available:
+            if len(said) + 2 > available:
+                said = " ".join(filter(None, (line.word, line.figures, line.percent)))
+            text = f"{line.label}\n  {said}" if line.label else f"  {said}"
+        gap = "   " if len(text.rpartition("\n")[2]) + 3 + len(line.remarks) <= available else "\n  "
+        print_styled(f"{text}{gap}{line.remarks}".rstrip(), line.style)
 
 
 def _lines(reading: QuotaReading, *, several: bool) -> Iterator[_Line]:
@@ -111,7 +117,8 @@ def _figures(used: str | None, limit: str | None, reading: QuotaReading) -> str:
 def _line(
     label: str, word: str, figures: str, fraction: float | None, remarks: Sequence[str], over: str | None
 ) -> _Line:
-    percent = "" if fraction is None else f"{fraction:.0%}".replace("%", " %")
+    # Rounded down: 79.6 % is not yet over 80 %, and 99.9 % not full. What a float lacks to a whole percent is put back.
+    percent = "" if fraction is None else f"{int(fraction * 100 + 1e-9)} %"
     style = "bold red" if over not in (None, "no") else "yellow" if (fraction or 0) >= _NEAR else ""
     return _Line(label, word, _bar(fraction), figures, percent, "; ".join(remarks), style)
 

@@ -28,6 +28,15 @@ def print_styled(text: str, style: str) -> None:
     console.print(Text(_encodable(text, sys.stdout.encoding), style))
 
 
+def columns_available() -> int:
+    """Of the terminal; without end for a pipe."""
+    if not sys.stdout.isatty():
+        return sys.maxsize
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
 def note(text: str) -> None:
     to_stderr(f"note: {text}")
 

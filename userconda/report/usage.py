@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from userconda.report.quota import print_readings
-from userconda.report.terminal import note, print_text
+from userconda.report.terminal import columns_available, note, print_text
 from userconda.units import format_bytes, format_count, printable
 
 if TYPE_CHECKING:
@@ -29,6 +28,9 @@ def render_usage(result: UsageResult) -> None:
     print_readings(result.quotas.readings)
     if result.quotas.readings:
         print_text("")
+    if not result.rows and result.unreadable:
+        _notes(result)
+        return
     if not result.rows:
         print_text("No environments or package caches of yours yet: `ucenv clone SOURCE NAME` makes one.")
         return
@@ -84,7 +86,7 @@ def _package_name(package: PackageRow) -> str:
 def _print_lines(lines: Sequence[tuple[Cells, str]]) -> None:
     """Columns; on a terminal that is too narrow for them, the remark below its line, then a block for each line."""
     widths = [max(_width(cells[column]) for cells, _ in lines) for column in range(len(_HEADER))]
-    available = _terminal_columns() if sys.stdout.isatty() else sys.maxsize
+    available = columns_available()
     needed = sum(widths) + 3 * (len(widths) - 1)
     if needed > available:
         _print_blocks(lines[1:])
@@ -99,12 +101,6 @@ def _print_lines(lines: Sequence[tuple[Cells, str]]) -> None:
             print_text(f"{text}\n  {remark}")
         else:
             print_text(f"{text}   {remark}".rstrip())
-
-
-def _terminal_columns() -> int:
-    import shutil
-
-    return shutil.get_terminal_size().columns
 
 
 def _print_blocks(lines: Sequence[tuple[Cells, str]]) -> None:
