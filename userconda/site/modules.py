@@ -69,12 +69,14 @@ def calls(
             made[kind] = (f"source {file} load {load}", f"source {file} unload {unload}")
             continue
         file = quote(shell, os.path.join(hooks, f"ucenv.{kind}"))
-        start = (
-            f"\\command -v ucenv_load >/dev/null 2>&1 || __ucenv_brought=1; \\. {file}"
-            if kind == "sh"
-            else f"functions -q ucenv_load; or set -g __ucenv_brought 1; source {file}"
-        )
-        made[kind] = (f"{start}; ucenv_load {load}", f"{start}; ucenv_unload {unload}")
+        # The words that are there may be of an older hook: a load brings its own, an unload takes what has loaded.
+        if kind == "sh":
+            start = f"\\command -v ucenv_load >/dev/null 2>&1 || __ucenv_brought=1; \\. {file}"
+            again = f"\\command -v ucenv_unload >/dev/null 2>&1 || {{ __ucenv_brought=1; \\. {file}; }}"
+        else:
+            start = f"functions -q ucenv_load; or set -g __ucenv_brought 1; source {file}"
+            again = f"functions -q ucenv_unload; or begin; set -g __ucenv_brought 1; source {file}; end"
+        made[kind] = (f"{start}; ucenv_load {load}", f"{again}; ucenv_unload {unload}")
     return made
 
 
