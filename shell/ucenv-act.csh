@@ -1198,9 +1198,9 @@ goto __ucenv_next
 
 # After a call that a script ended: what the load or the activation had begun is gone.
 __ucenv_recovered:
-s\et __ucenv_step = $__ucenv_loading
+if ($__ucenv_loading) set __ucenv_plan = ( unload_loaded find_level $__ucenv_plan )
 s\et __ucenv_loading = 0
-if ($__ucenv_step) set __ucenv_plan = ( find_level unload_loaded $__ucenv_plan )
+if (1) set __ucenv_plan = ( find_level $__ucenv_plan )
 goto __ucenv_next
 
 # activate [--stack] [ENV]
@@ -1538,7 +1538,6 @@ s\et __ucenv_n = 0
 @ __ucenv_i = $__ucenv_least
 while ($__ucenv_i < $__ucenv_least + 4)
   @ __ucenv_i ++
-  alias __ucenv_do 's\et __ucenv_there = ( $?CONDA_PREFIX_'$__ucenv_i' || $?CONDA_STACKED_'$__ucenv_i' )'
   alias __ucenv_do '@ __ucenv_there = $?CONDA_PREFIX_'$__ucenv_i' + $?CONDA_STACKED_'$__ucenv_i
   __ucenv_do
   if ($__ucenv_there) u\nsetenv CONDA_PREFIX_$__ucenv_i CONDA_STACKED_$__ucenv_i __CONDA_SHLVL_${__ucenv_i}_\*

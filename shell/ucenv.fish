@@ -1140,8 +1140,34 @@ function __ucenv_leave_as_conda -a prefix next stacked -d 'undoes a level that c
     end
     if test -n "$next" -a $stacked = no
         __ucenv_scripts $next activate
-        __ucenv_run_all $__ucenv_result
+        __ucenv_run_again $below $__ucenv_result
     end
+end
+
+# Where the level is ours, its record says what it was given: what still is so stays, for most scripts put a second
+# entry in front of a list.
+function __ucenv_run_again -a level -d 'runs the activation scripts of a level once more, as conda does'
+    set -l header __UCENV_{$level}_
+    __ucenv_words "$$header"
+    set -l names $__ucenv_found
+    __ucenv_note $names
+    __ucenv_run_all $argv[2..-1]
+    for name in $names
+        set -l __ucenv_before __UCENV_{$level}_$name
+        set -l __ucenv_given __UCENV_{$level}G_$name
+        __ucenv_noted_state $name
+        set -l noted "$__ucenv_result"
+        if test "x$noted" != "x$$__ucenv_given"
+            __ucenv_is_list $name
+            and test "$noted" != -
+            or continue
+            __ucenv_merge $name "$$__ucenv_before" "$$__ucenv_given" "$noted" older
+            test "x$__ucenv_result" != "x$noted"
+            or continue
+        end
+        __ucenv_put $name "$noted" __ucenv_elements_$name
+    end
+    __ucenv_forget_notes
 end
 
 function __ucenv_broken -a least -d 'why the levels above least cannot be undone one by one, in __ucenv_result'

@@ -925,8 +925,8 @@ __ucenv_is_watched() {
     _ | PWD | OLDPWD | SHLVL | IFS | OPTIND | OPTARG | PS4 | __UCENV* | __ucenv*) \command return 1 ;;
     # evaluated by bash, whether it can tell or not
     RANDOM | SRANDOM | SECONDS | LINENO | BASHPID | HISTCMD | MAILCHECK | ERRNO) \command return 1 ;;
-    '' | [0123456789]* | *[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_]*) \command return 1 ;;
     esac
+    __ucenv_is_name "$1"
 }
 __ucenv_is_owned() {
     case $1 in

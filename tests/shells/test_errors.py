@@ -80,7 +80,8 @@ def test_restricted_shell(shell: Dialect, site: Site) -> None:
     """The shell may not redirect, so it tells everything on stdout; programs it finds on PATH."""
     restrict = {"bash": "set -r", "zsh": "setopt restricted"}[shell.name]
     script = (
-        f"{shell.source(site.hooks / shell.hook)}\n{restrict}\nenv -0\nucenv load plain\necho status=$?\nenv -0\necho END\n"
+        f"{shell.source(site.hooks / shell.hook)}\n{restrict}\n"
+        "env -0\nucenv load plain\necho status=$?\nenv -0\necho END\n"
     )
     done = subprocess.run([*shell.argv, "-c", script], env=site.start, capture_output=True, text=True)
     before, _, after = done.stdout.partition("status=1\n")

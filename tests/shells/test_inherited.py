@@ -63,7 +63,7 @@ def test_load_and_unload_leave_what_conda_made_and_a_further_unload_cleans_it(
         assert outcome.changes("before", "after") == {}, state.command
         assert outcome.state_changes("sourced", "after") == {}, state.command
         expected = changes(state.environment, cleaned(scenario, site, state.environment))
-        if shell.name in ("dash", "ash", "tcsh") and state.level == 0:
+        if shell.name in ("dash", "ash") and state.level == 0:
             # Copies of values that conda had put back: no prefix tells their names, and these shells cannot list.
             expected = {name: value for name, value in expected.items() if not name.startswith("__CONDA_SHLVL_")}
         assert outcome.changes("before", "clean") == expected, state.command

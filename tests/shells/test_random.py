@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from tests.shells.dialects import SHELLS, Dialect
+from tests.shells.dialects import SHELLS, TCSH, Dialect
 from tests.shells.harness import Child, Look, Step, changes, copy, export, extend, run, source_hook, ucenv, unset
 from tests.shells.sites import Site, build_site
 
@@ -219,6 +219,8 @@ def test_whatever_happens_in_between(shell: Dialect, random_site: Site) -> None:
         for name, value in start.items():
             if value is not None:
                 environment[name] = value.replace("@ROOT@", str(site.root)).replace("@SPACE@", str(site.space))
+        if shell is TCSH and not environment.get("PATH"):  # an empty list and one empty entry are the same to tcsh
+            operations = [operation for operation in operations if operation != ("venv",)]
         model, steps, children = Model(site), [Look("before"), source_hook(site.hooks)], {}
         for number, operation in enumerate(operations):
             steps += model.steps(operation, number)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shells.dialects import ASH, BASH, DASH, KSH, MKSH, POSIX, ZSH, Dialect
+from tests.shells.dialects import ASH, BASH, DASH, KSH, MKSH, POSIX, TCSH, ZSH, Dialect
 from tests.shells.harness import (
     ENV,
     Child,
@@ -374,7 +374,7 @@ def test_locales(shell: Dialect, locale: str, own_site: Site) -> None:
     outcome = run(shell, steps, given)
     assert_undone_silently(outcome)
     assert outcome["loaded"]["CONDA_DEFAULT_ENV"] == name
-    if name == "ünï":
+    if name == "ünï" and shell is not TCSH:  # which cannot decode \u above ASCII
         assert outcome["loaded"]["WORD"] == "世界"
 
 
