@@ -371,6 +371,26 @@ class SiteFileExists(UcenvError):
         return ("`ucenv site init --print` shows what it would be; --config FILE names another place",)
 
 
+@dataclass(eq=False)
+class FileRefused(UcenvError):
+    """A file of the conda's that is better edited by hand, or that somebody else is changing."""
+
+    path: str
+    line: int
+    reason: str
+    code: ClassVar[str] = "file_refused"
+    exit_code: ClassVar[int] = 27
+
+    @property
+    def message(self) -> str:
+        where = f", line {self.line}" if self.line else ""
+        return f"{printable(self.path)}{where}: {self.reason}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("the file was left as it is; change that by hand, then try again",)
+
+
 # 30: capacity ----------------------------------------------------------------------------------------------
 
 
