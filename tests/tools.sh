@@ -13,6 +13,7 @@ ash           | command -v ash
 attr          | command -v setfattr
 btrfs-progs   | command -v mkfs.btrfs
 busybox       | command -v busybox
+cpio          | command -v cpio
 e2fsprogs     | command -v mkfs.ext4
 fish          | command -v fish
 fuse3         | command -v fusermount3
@@ -30,6 +31,7 @@ mount         | command -v losetup
 passwd        | command -v useradd
 pkg-config    | command -v pkg-config
 procps        | command -v sysctl
+rpm           | command -v rpmbuild
 shellcheck    | command -v shellcheck
 shfmt         | command -v shfmt
 strace        | command -v strace

@@ -238,6 +238,43 @@ class SiteFileMissing(UcenvError):
         return ("`ucenv site init` writes one; --config FILE names another place",)
 
 
+@dataclass(eq=False)
+class ProgramMissing(UcenvError):
+    """A program of the system's that a command cannot do without."""
+
+    program: str
+    package: str
+    purpose: str
+    code: ClassVar[str] = "program_missing"
+    exit_code: ClassVar[int] = 15
+
+    @property
+    def message(self) -> str:
+        return f"there is no {self.program}, which {self.purpose}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return (f"it is in the package {self.package}",)
+
+
+@dataclass(eq=False)
+class CondaProgramUnusable(UcenvError):
+    """The conda, mamba or micromamba that is to make environments is not there, or cannot be run."""
+
+    program: str
+    reason: str
+    code: ClassVar[str] = "conda_program"
+    exit_code: ClassVar[int] = 16
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.program)} cannot be used: {printable(self.reason)}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("--program, or `program` under [conda] in site.toml, names another: conda, mamba, micromamba or a path",)
+
+
 # 20: conflict ----------------------------------------------------------------------------------------------
 
 
@@ -389,6 +426,23 @@ class FileRefused(UcenvError):
     @property
     def hints(self) -> tuple[str, ...]:
         return ("the file was left as it is; change that by hand, then try again",)
+
+
+@dataclass(eq=False)
+class MirrorNotOurs(UcenvError):
+    """A directory that is somebody else's channel, whose index ours would replace."""
+
+    path: str
+    code: ClassVar[str] = "mirror_not_ours"
+    exit_code: ClassVar[int] = 29
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.path)} is an index that ucenv did not write"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("nothing was written; give --mirror a directory of its own",)
 
 
 # 30: capacity ----------------------------------------------------------------------------------------------
@@ -622,6 +676,22 @@ class SpaceNotWritable(UcenvError):
     @property
     def hints(self) -> tuple[str, ...]:
         return ("set SCRATCH, UCENV_ROOT or --root to a directory of yours",)
+
+
+@dataclass(eq=False)
+class ProgramFailed(UcenvError):
+    """A program of the system's did not do what it was started for."""
+
+    program: str
+    status: int
+    said: str
+    code: ClassVar[str] = "program_failed"
+    exit_code: ClassVar[int] = 53
+
+    @property
+    def message(self) -> str:
+        said = "".join(f"\n  {printable(line)}" for line in self.said.splitlines()[-_LISTED:])
+        return f"{self.program} ended with status {self.status}{':' if said else ''}{said}"
 
 
 # 60: state -------------------------------------------------------------------------------------------------

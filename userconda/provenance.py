@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 FILE_NAME: Final = "ucenv.provenance"
 SCHEMA: Final = "ucenv-provenance/1"
+_SMALL_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,46 @@ class Provenance:
 def read_provenance(prefix: str) -> Provenance | None:
     """None where there is no note, or one that nobody can read: then the prefix is simply nobody's clone."""
     try:
-        with open(os.path.join(prefix, "conda-meta", FILE_NAME), "rb") as stream:
-            document: dict[str, Any] = json.load(stream)
-        known = {name: document[name] for name in Provenance.__slots__ if name in document}
-        note = Provenance(**known)
-        words = (note.source, note.source_name, note.token)
-        return note if all(type(word) is str for word in words) and isinstance(note.time, (int, float)) else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return load_provenance(prefix)
+    except (OSError, ValueError):
         return None
+
+
+def load_provenance(prefix: str) -> Provenance:
+    """
+    Raises:
+        OSError: there is no note, or none that we may read.
+        ValueError: it is not one, in words.
+    """
+    data = read_small_file(os.path.join(prefix, "conda-meta", FILE_NAME))
+    try:
+        document: dict[str, Any] = json.loads(data)
+        note = Provenance(**{name: document[name] for name in Provenance.__slots__ if name in document})
+        words = (note.source, note.source_name, note.token)
+        good = all(type(word) is str for word in words) and isinstance(note.time, (int, float))
+        good = good and b"\0" not in os.fsencode(note.source)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        good = False
+    if not good:
+        raise ValueError("its note of where it comes from cannot be understood")
+    return note
+
+
+def read_small_file(path: str) -> bytes:
+    """A file in somebody else's directory, where a pipe or a device may have its name, or no end.
+
+    Raises:
+        OSError: it is not there, is closed to us, or is a link.
+        ValueError: it is no file, or none of a reasonable size.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with open(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("this is no file")
+        data = stream.read(_SMALL_BYTES + 1)
+    if len(data) > _SMALL_BYTES:
+        raise ValueError("this is too long")
+    return data
 
 
 def source_state(prefix: str) -> dict[str, int] | None:

@@ -42,10 +42,11 @@ RECORDS = {"python": "3.7.6", "tensorflow": "2.1.0", "libz": "1.2.13"}
 
 @dataclass(frozen=True)
 class ModuleSite:
-    """A conda, and the directory with its modulefiles."""
+    """A conda, the directory with its modulefiles, and the file that says what is in them."""
 
     site: Site
     tree: Path
+    definition: str
 
     @property
     def start(self) -> dict[str, str]:
@@ -64,9 +65,9 @@ def build_modules(directory: Path, root_name: str = "conda-4.8.3", space: str = 
     tree = directory / "tree"
     odd = ODD.replace("\\", "\\\\").replace('"', '\\"')
     root = '"' + str(site.root).replace("\\", "\\\\").replace('"', '\\"') + '"'
-    definition = parse_site(SITE_FILE.format(root=root, space=space, tree=tree, odd=odd), "site.toml")
-    execute_modules(plan_modules(definition))
-    return ModuleSite(site, tree)
+    definition = SITE_FILE.format(root=root, space=space, tree=tree, odd=odd)
+    execute_modules(plan_modules(parse_site(definition, "site.toml")))
+    return ModuleSite(site, tree, definition)
 
 
 @pytest.fixture(scope="session")

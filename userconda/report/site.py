@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from userconda.report.terminal import print_text
-from userconda.units import format_count, printable
+from userconda.units import format_bytes, format_count, printable
 
 if TYPE_CHECKING:
     from userconda.cli.site.init import InitResult
     from userconda.cli.site.modules import ModulesResult
+    from userconda.cli.site.package import PackageResult
+    from userconda.cli.site.users import UsersResult
+    from userconda.site.users import Dependents
 
 
 def render_init(result: InitResult) -> None:
@@ -29,3 +33,45 @@ def render_modules(result: ModulesResult) -> None:
     said = ", ".join(f"{count:,} {action}" for action, count in counts.items() if count and action != "same")
     files = format_count(len(changes) - counts["removed"], "file")
     print_text(f"{printable(result.plan.tree)}: {files}{f' ({would}{said})' if said else ', nothing to do'}")
+
+
+def render_package(result: PackageResult) -> None:
+    """What was made, or what would be in it; how to install it is the package manager's."""
+    plan = result.plan
+    files = format_count(len(plan.paths), "file")
+    where = f"{files} for {printable(plan.tree)}"
+    if not result.action:
+        print_text(f"would be written: {printable(result.path)}, {where}")
+        for path in plan.paths:
+            print_text(f"  {printable(path)}")
+        return
+    said = "nothing to do: it is there already" if result.action == "same" else result.action
+    print_text(f"{printable(result.path)}: {said}, {where}, {format_bytes(result.size_bytes or 0)}")
+
+
+def render_users(result: UsersResult) -> None:
+    """Each environment with the clones of it; then where was looked."""
+    found = result.found
+    for environment in found.environments:
+        module = f" ({environment.module})" if environment.module else ""
+        gone = "" if environment.exists else ", which is no more"
+        owners = format_count(len({clone.owner for clone in environment.clones}), "user")
+        count = f"{format_count(len(environment.clones), 'clone')} of {owners}" if environment.clones else "no clones"
+        print_text(f"{printable(environment.name)}{module}{gone}: {count}")
+        _clones(environment)
+    print_text(
+        f"{format_count(sum(len(e.clones) for e in found.environments), 'clone')} among "
+        f"{format_count(found.looked_at, 'environment')} in {format_count(found.spaces, 'space')}: "
+        + ", ".join(map(printable, found.searched))
+    )
+
+
+def _clones(environment: Dependents) -> None:
+    rows = []
+    for clone in environment.clones:
+        made = time.strftime("%Y-%m-%d", time.localtime(clone.made)) if clone.made else "?"
+        remarks = [clone.how, *([f"through {clone.via}"] if clone.via else []), *([clone.state] if clone.state else [])]
+        rows.append((printable(clone.owner), made, printable(clone.prefix), printable(", ".join(remarks))))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else []
+    for row in rows:
+        print_text("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)))

@@ -41,6 +41,7 @@ class SiteEnvironment:
         module: NAME/VERSION.
         packages: what it is created from; empty for one that exists already and is only exposed.
         axes: the matrix's values, by axis.
+        freeze: conda is to refuse changes (`conda-meta/frozen`).
     """
 
     name: str
@@ -49,6 +50,7 @@ class SiteEnvironment:
     channels: tuple[str, ...] = ()
     axes: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
+    freeze: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,21 @@ class Modules:
 
 
 @dataclass(frozen=True, slots=True)
+class Package:
+    """What the module tree is called as an rpm, deb or tar.
+
+    Attributes:
+        version: empty for that of conda.
+        release: empty for the time of the last change.
+    """
+
+    name: str = "ucenv-modules"
+    version: str = ""
+    release: str = ""
+    maintainer: str = "Administrators <root@localhost>"
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """
     Attributes:
@@ -94,6 +111,8 @@ class Site:
         version: names the base module.
         condarc: as it stands in the file; conda itself knows what it may hold.
         space: `$SCRATCH/conda_local`, its variables not yet replaced.
+        search: patterns of all users' spaces.
+        program: what makes environments: conda, mamba or micromamba, by its name or path.
     """
 
     path: str
@@ -105,6 +124,9 @@ class Site:
     modules: Modules = field(default_factory=Modules)
     environments: tuple[SiteEnvironment, ...] = ()
     package_modules: tuple[PackageModule, ...] = ()
+    search: tuple[str, ...] = ()
+    package: Package = field(default_factory=Package)
+    program: str = "conda"
 
     @property
     def base_module(self) -> str:
@@ -216,6 +238,42 @@ def _path(value: Any) -> str:
 def _space(value: Any) -> str:
     if not isinstance(value, str) or not _SPACE.fullmatch(value) or value[0] not in "/$" or value.endswith("$"):
         raise _Wrong("an absolute path is wanted, which may have variables: $SCRATCH/conda_local, /scratch/$USER/conda")
+    return value
+
+
+def _pattern(value: Any) -> str:
+    """Of paths; each part stands for names in one directory, so that it is known how far a search goes."""
+    if not isinstance(value, str) or not value.startswith("/") or "**" in value:
+        raise _Wrong("an absolute path is wanted, which may have * ? [] in it but not **: /scratch/*/conda_local")
+    return os.path.normpath(_text(value))
+
+
+def _package_name(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", value):
+        raise _Wrong("a package's name of small letters, digits and + . - is wanted")
+    return value
+
+
+def _package_version(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9][A-Za-z0-9.+~]*", value):
+        raise _Wrong("a version in quotes of letters, digits and . + ~ is wanted, which begins with a digit")
+    return value
+
+
+def _maintainer(value: Any) -> str:
+    if not re.fullmatch(r"[^<>]*[^<> ] <[^<>@ ]+@[^<>@ ]+>", _text(value)):
+        raise _Wrong("'Name <mail@example.org>' is wanted")
+    return str(value)
+
+
+def _program(value: Any) -> str:
+    """A name, which is looked for in the conda first, or a path."""
+    return _path(value) if isinstance(value, str) and "/" in value else _word(value)
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Wrong("true or false is wanted")
     return value
 
 
@@ -333,19 +391,25 @@ class _Reader:
         conda = top.table("conda")
         root = conda.take("root", _path, "/", required=True)
         version = conda.take("version", _word, "0", required=True)
+        program = conda.take("program", _program, "conda")
         conda.end()
         condarc = top.table("condarc").entries
         pins = top.table("pins").mapping(_spec, _word)
         space = top.table("user_space")
         space_root = space.take("root", _space, DEFAULT_SPACE)
+        search = space.take("search", _list(_pattern), tuple[str, ...]())
         space.end()
         modules = self.modules(top.table("modules"))
         groups = [self.group(table) for table in top.tables("environments")]
         axes = sorted({axis for _, axes in groups for axis in axes})
         package_modules = [self.package_module(table, axes) for table in top.tables("package_modules")]
+        package = self.package(top.table("package"))
         top.end()
         environments = tuple(environment for group, _ in groups for environment in group)
-        site = Site(path, root, version, condarc, pins, space_root, modules, environments, tuple(package_modules))
+        site = Site(
+            path, root, version, condarc, pins, space_root, modules, environments, tuple(package_modules), search,
+            package, program,
+        )  # fmt: skip
         if not self.problems:
             self.check_names(site, groups)
         return site
@@ -367,6 +431,17 @@ class _Reader:
         table.end()
         return modules
 
+    def package(self, table: _Table) -> Package:
+        default = Package()
+        package = Package(
+            name=table.take("name", _package_name, default.name),
+            version=table.take("version", _package_version, default.version),
+            release=table.take("release", _package_version, default.release),
+            maintainer=table.take("maintainer", _maintainer, default.maintainer),
+        )
+        table.end()
+        return package
+
     def group(self, table: _Table) -> tuple[list[SiteEnvironment], tuple[str, ...]]:
         """Every combination of a matrix, the last axis fastest; and the names of the axes."""
         before, none = len(self.problems), tuple[str, ...]()
@@ -381,6 +456,7 @@ class _Reader:
         description = table.take("description", _template((*names, "name")), "")
         packages = table.take("packages", _list(_template(names)), none)
         channels = table.take("channels", _list(_channel), none)
+        freeze = table.take("freeze", _boolean, False)
         table.end()
         made: list[SiteEnvironment] = []
         for values in itertools.product(*matrix.values()) if len(self.problems) == before else ():
@@ -394,6 +470,7 @@ class _Reader:
                     channels,
                     axes,
                     _filled(description, named),
+                    freeze,
                 )
             )
         return made, names

@@ -211,15 +211,14 @@ def _main_packages(environment: SiteEnvironment, versions: Mapping[str, str]) ->
 # the tree -------------------------------------------------------------------------------------------------------
 
 
-def plan_modules(site: Site, *, expose_all: bool = False) -> ModulesPlan:
-    """What the tree lacks, and what it has too much of.
+def rendered(site: Site, *, expose_all: bool) -> tuple[dict[str, str], list[str]]:
+    """Path below the tree -> text, of every file that a site's tree has; and what could not be had, in words.
 
     Raises:
-        ModuleTreeConflict: a file that is not ours is where one of ours would be.
         SiteTemplateInvalid: an administrator's template with a word that there is none of.
     """
     made, notes = modulefiles(site, expose_all=expose_all)
-    mark = f"made by ucenv site modules, of {site.root}; what is changed here is lost"
+    mark = _mark(site)
     wanted: dict[str, str] = {}
     for module in made:
         for language in site.modules.formats:
@@ -234,6 +233,22 @@ def plan_modules(site: Site, *, expose_all: bool = False) -> ModulesPlan:
     for name in site.modules.defaults:
         directory = name.rpartition("/")[0]
         wanted[f"{directory}/.modulerc"] = f"#%Module1.0\n# {mark}\nmodule-version {name} default\n"
+    return wanted, notes
+
+
+def _mark(site: Site) -> str:
+    return f"made by ucenv site modules, of {site.root}; what is changed here is lost"
+
+
+def plan_modules(site: Site, *, expose_all: bool = False) -> ModulesPlan:
+    """What the tree lacks, and what it has too much of.
+
+    Raises:
+        ModuleTreeConflict: a file that is not ours is where one of ours would be.
+        SiteTemplateInvalid: an administrator's template with a word that there is none of.
+    """
+    wanted, notes = rendered(site, expose_all=expose_all)
+    mark = _mark(site)
     tree = site.modules.tree
     there = {path: _read(os.path.join(tree, path)) for path in {*wanted, *_ours(tree, mark)}}
     foreign = [path for path in sorted(wanted) if (found := there[path]) is not None and mark not in found]

@@ -11,9 +11,11 @@ _TEXT = """\
 [conda]
 root = {root}
 version = {version}                        # the base module is conda/<version>
+# program = "mamba"                          # what makes environments; conda where it is left out. A name or a path
 
 [user_space]
 root = "$SCRATCH/conda_local"                # where users' environments go; the variables are theirs, seen at the load
+# search = ["/scratch/*/conda_local"]        # where all of those are: `ucenv site users` looks there
 
 [condarc]                                    # written to <root>/.condarc; any setting that this conda knows
 # default_threads = 4
@@ -36,6 +38,12 @@ root = "$SCRATCH/conda_local"                # where users' environments go; the
 # defaults = ["python3/powerai_1.7.0"]       # what `module load python3` means
 # templates = "/apps/etc/ucenv"              # module.lua and module.tcl there are used instead of ours
 
+[package]                                    # the module tree as rpm, deb or tar: `ucenv site package`
+# name = "ucenv-modules"
+# version = "4.8.3"                          # conda's where it is left out
+# release = "1"                              # the time of the last change where it is left out, so that it grows
+# maintainer = "HPC support <support@example.org>"
+
 {environments}
 # A matrix: every combination becomes one environment and one module.
 # [[environments]]
@@ -44,7 +52,8 @@ root = "$SCRATCH/conda_local"                # where users' environments go; the
 # description = "WML CE {{powerai}} for Python {{python}}"
 # matrix = {{ python = ["3"], powerai = ["1.7.0", "1.6.2"] }}
 # packages = ["python={{python}}", "powerai={{powerai}}"]
-# channels = ["https://example.org/wmlce"]
+# channels = ["https://example.org/wmlce"]     # before those of [condarc]
+# freeze = true                              # conda install in it is refused
 
 # A module for a package; it loads its environment's. The version is the one that environment has.
 # [[package_modules]]

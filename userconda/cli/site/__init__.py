@@ -19,6 +19,8 @@ EXAMPLE = "ucenv site modules --dry-run"
 COMMANDS = {
     "init": "write a commented site.toml for the conda it runs in",
     "modules": "write the modulefiles of base, environments and packages; remove those of ours that are no more",
+    "package": "the modulefiles as an rpm, a deb or a tar, for nodes with a tree of their own",
+    "users": "who has clones of which system environment",
 }
 
 
