@@ -16,7 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from userconda.report.quota import render_quota
-from userconda.report.site import render_init, render_modules, render_package, render_users
+from userconda.report.site import (
+    render_check,
+    render_configure,
+    render_init,
+    render_modules,
+    render_package,
+    render_users,
+)
 from userconda.report.terminal import escape, note, print_table, print_text, to_stderr
 from userconda.report.usage import render_usage
 from userconda.units import format_bytes, format_count, format_seconds, printable
@@ -425,6 +432,8 @@ _RENDERERS: dict[str, Callable[[Any], None]] = {
     "quota": render_quota,
     "usage": render_usage,
     "site init": render_init,
+    "site configure": render_configure,
+    "site check": render_check,
     "site modules": render_modules,
     "site package": render_package,
     "site users": render_users,

@@ -9,6 +9,8 @@ from userconda.report.terminal import print_text
 from userconda.units import format_bytes, format_count, printable
 
 if TYPE_CHECKING:
+    from userconda.cli.site.check import CheckResult
+    from userconda.cli.site.configure import ConfigureResult
     from userconda.cli.site.init import InitResult
     from userconda.cli.site.modules import ModulesResult
     from userconda.cli.site.package import PackageResult
@@ -75,3 +77,49 @@ def _clones(environment: Dependents) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else []
     for row in rows:
         print_text("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)))
+
+
+def render_configure(result: ConfigureResult) -> None:
+    """Key by key, from what to what; permissions in a sum, with the first few."""
+    would, changes = "would be " if result.dry_run else "", result.plan.changes
+    opened = [change for change in changes if change.action == "opened"]
+    remarks = {
+        "overwritten": "  (not as ucenv had written it)",
+        "left": "  (no longer in site.toml, but changed by hand since: take it out yourself if it is to go)",
+    }
+    for change in changes:
+        if change.action != "opened":
+            file = "" if change.path.endswith("/.condarc") else f"{printable(change.path)}: "
+            doing = "" if change.action == "left" else would
+            print_text(f"{doing}{change.action}: {file}{printable(change.what)}{remarks.get(change.action, '')}")
+    for change in opened[:5]:
+        print_text(f"{would}opened for everyone: {printable(change.path)} ({change.what})")
+    if len(opened) > 5:
+        print_text(f"{would}opened for everyone: {len(opened) - 5:,} more (--json lists them)")
+    count = sum(change.action not in ("opened", "left") for change in changes)
+    said = [format_count(count, "change")] if count else []
+    said += [f"{format_count(len(opened), 'entry')} opened"] if opened else []
+    permissions = result.plan.permissions
+    looked = f" ({format_count(permissions.entries, 'entry')} looked at)" if permissions else ""
+    print_text(f"{printable(result.plan.root)}: {' and '.join(said) or 'nothing to do'}{looked}")
+
+
+def render_check(result: CheckResult) -> None:
+    """One line where all is well; else one line a difference, under the command that mends them."""
+    remarks = format_count(len(result.remarks), "remark")
+    remarks = f" ({remarks}: ucenv site check --json)" if result.remarks else ""
+    if not result.differences:
+        print_text(f"{printable(result.root)} is as {printable(result.path)} says{remarks}")
+        return
+    shown = 20
+    for area in dict.fromkeys(difference.area for difference in result.differences):
+        found = [difference for difference in result.differences if difference.area == area]
+        for mend in dict.fromkeys(difference.mend for difference in found):
+            lines = [difference.text for difference in found if difference.mend == mend]
+            print_text(f"{area}: {printable(mend)}")
+            for line in lines[:shown]:
+                print_text(f"  {printable(line)}")
+            if len(lines) > shown:
+                print_text(f"  and {len(lines) - shown:,} more (--json lists them)")
+    count = format_count(len(result.differences), "difference")
+    print_text(f"{printable(result.root)}: {count} from {printable(result.path)}{remarks}")

@@ -90,6 +90,31 @@ def _encoded(word: str) -> str:
     return "".join(f"%{_ENCODED[c]}" if c in _ENCODED else c for c in word)
 
 
+def hook_directory(site: Site) -> str:
+    """Where the files are that modulefiles source.
+
+    Raises:
+        HookMissing: they were not installed with ucenv.
+    """
+    hooks = os.path.dirname(find_hook("bash", site.root))
+    if os.path.basename(hooks) == "profile.d":  # ucenv-act.csh is never there
+        hooks = os.path.join(os.path.dirname(os.path.dirname(hooks)), "share", "ucenv", "shell")
+    return hooks
+
+
+def hook_problems(site: Site) -> list[str]:
+    """Files that modulefiles source and that are not there, or older than the words used in them."""
+    words, found = ("--module", "--conda", "--set"), []
+    for name, needed in (("ucenv.sh", words), ("ucenv.fish", words), ("ucenv-act.csh", (*words, "--encoded"))):
+        path = os.path.join(hook_directory(site), name)
+        text = _read(path)
+        if text is None:
+            found.append(f"{path} is missing")
+        elif missing := [word for word in needed if word not in text]:
+            found.append(f"{path} cannot be read, or is older than the modulefiles: it has no {', '.join(missing)}")
+    return found
+
+
 # what there is to say -------------------------------------------------------------------------------------------
 
 
@@ -99,9 +124,7 @@ def modulefiles(site: Site, *, expose_all: bool) -> tuple[list[Modulefile], list
     Args:
         expose_all: environments too that the file does not name.
     """
-    hooks = os.path.dirname(find_hook("bash", site.root))
-    if os.path.basename(hooks) == "profile.d":  # ucenv-act.csh is never there
-        hooks = os.path.join(os.path.dirname(os.path.dirname(hooks)), "share", "ucenv", "shell")
+    hooks = hook_directory(site)
     notes: list[str] = []
     made = [_base(site, hooks)]
     environments = [*site.environments, *(_unnamed(site, notes) if expose_all else ())]

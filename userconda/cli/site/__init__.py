@@ -18,7 +18,9 @@ EXAMPLE = "ucenv site modules --dry-run"
 #: command -> what it does. The module is `userconda.cli.site.<command>`.
 COMMANDS = {
     "init": "write a commented site.toml for the conda it runs in",
+    "configure": "the conda's settings and pins as site.toml has them, and everything readable by everyone",
     "modules": "write the modulefiles of base, environments and packages; remove those of ours that are no more",
+    "check": "what differs from site.toml: exit 0, or 1 with a list, for cron",
     "package": "the modulefiles as an rpm, a deb or a tar, for nodes with a tree of their own",
     "users": "who has clones of which system environment",
 }
@@ -46,6 +48,11 @@ def read_site(args: argparse.Namespace) -> Site:
         SiteFileMissing, SiteFileInvalid: there is no file, or one with mistakes.
         FileOperation: it cannot be read.
     """
+    return read_site_and_text(args)[0]
+
+
+def read_site_and_text(args: argparse.Namespace) -> tuple[Site, str]:
+    """As `read_site`; with the text, in which lines can be found."""
     path = site_file(args, read_config({"root": args.root}))
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
@@ -54,4 +61,4 @@ def read_site(args: argparse.Namespace) -> Site:
         raise SiteFileMissing(path) from None
     except OSError as exc:
         raise failure("reading", path, exc) from None
-    return parse_site(text, path)
+    return parse_site(text, path), text
