@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from userconda.report.making import render_cache, render_environments
 from userconda.report.quota import render_quota
 from userconda.report.site import (
     render_check,
@@ -434,6 +435,8 @@ _RENDERERS: dict[str, Callable[[Any], None]] = {
     "site init": render_init,
     "site configure": render_configure,
     "site check": render_check,
+    "site environments": render_environments,
+    "site cache": render_cache,
     "site modules": render_modules,
     "site package": render_package,
     "site users": render_users,

@@ -19,6 +19,8 @@ EXAMPLE = "ucenv site modules --dry-run"
 COMMANDS = {
     "init": "write a commented site.toml for the conda it runs in",
     "configure": "the conda's settings and pins as site.toml has them, and everything readable by everyone",
+    "environments": "make the environments of the matrix that are missing, with the site's own conda or mamba",
+    "cache": "fetch packages into the system's cache; make a directory a channel of them",
     "modules": "write the modulefiles of base, environments and packages; remove those of ours that are no more",
     "check": "what differs from site.toml: exit 0, or 1 with a list, for cron",
     "package": "the modulefiles as an rpm, a deb or a tar, for nodes with a tree of their own",
