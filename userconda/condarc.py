@@ -18,11 +18,11 @@ _KEY: Final = re.compile(rf"(?P<key>{_QUOTED}|{_PLAIN_KEY})[ \t]*:(?=[ \t\r\n]|$
 _TRIVIA: Final = re.compile(r"[ \t]*(?:#.*)?\r?\n?\Z")
 _QUOTED_VALUE: Final = re.compile(_QUOTED)
 _FLOW_PLAIN: Final = re.compile(r"(?:[^\s,\[\]{}:#]|:(?=[^\s,\[\]{}])|(?<=\S)#|[ \t]+(?=[^\s,\[\]{}:#]))+")
-_INTEGER: Final = re.compile(r"[-+]?[0-9]+")
-_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_INTEGER: Final = re.compile(r"[-+]?[0-9][0-9_]*|0o[0-7]+|0x[0-9A-Fa-f]+")
+_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?")
 #: Stands without quotes, and is a text for YAML 1.1 and 1.2 if it is none of the words and numbers below.
-_PLAIN: Final = re.compile(r"[A-Za-z_/$.](?:[A-Za-z0-9_/$.+=@%~*<>!|(){}-]|:(?=[A-Za-z0-9_/]))*")
-_WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null", "~"})
+_PLAIN: Final = re.compile(r"[A-Za-z/$.](?:[A-Za-z0-9_/$.+=@%~*<>!|(){}-]|:(?=[A-Za-z0-9_/]))*")
+_WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null", "~", ".inf", ".nan"})
 
 
 class NotPlain(Exception):
@@ -256,8 +256,8 @@ def _resolved(text: str) -> Any:
     if text in ("true", "True", "TRUE", "false", "False", "FALSE"):
         return text[0] in "tT"
     if _INTEGER.fullmatch(text):
-        return int(text)
-    return float(text) if _FLOAT.fullmatch(text) else text
+        return int(text.replace("_", ""), 0 if text[1:2] in ("o", "x") else 10)
+    return float(text.replace("_", "")) if _FLOAT.fullmatch(text) else text
 
 
 def same(wanted: Any, found: Any) -> bool:

@@ -8,6 +8,7 @@ import difflib
 import json
 import math
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -82,7 +83,7 @@ class Conda:
         Raises:
             CondaUnusable: there is none, or it does not work.
         """
-        self.root, self.program = root, os.path.join(root, "bin", "conda")
+        self.program, self.asked = os.path.join(root, "bin", "conda"), ""
         if not os.access(self.program, os.X_OK):
             raise CondaUnusable(f"there is no {self.program}")
         described = self._ask("config", "--describe", "--json")
@@ -99,7 +100,7 @@ class Conda:
     def _ask(self, *words: str, values: Mapping[str, Any] | None = None) -> Any:
         """The answer of a command, with `values` as a user's `.condarc` (JSON is YAML)."""
         with tempfile.TemporaryDirectory(prefix="ucenv-") as home:
-            file = os.path.join(home, ".condarc")
+            self.asked = file = os.path.join(home, ".condarc")
             with open(file, "w", encoding="utf-8") as stream:
                 json.dump(values or {}, stream)
             environment = {"PATH": os.defpath, "HOME": home, "CONDARC": file, "LC_ALL": "C.UTF-8"}
@@ -153,10 +154,12 @@ class Conda:
         for error in answer.get("errors", [answer]) if "error" in answer else ():
             name = str(error.get("parameter_name", "")).lstrip("_")
             name = self.aliases.get(name, name)
-            value = error.get("parameter_value")
             if name not in good:
                 raise CondaUnusable(f"{self.program}: {_said(error)}")
-            if name not in now or not same(value, now[name]) or same(good[name], now[name]):
+            value, source = error.get("parameter_value"), str(error.get("source"))
+            # What is wrong in a file that conda reads too may be what is to be replaced.
+            theirs = source.startswith("/") or (name in now and same(value, now[name]) and not same(value, good[name]))
+            if source == self.asked or not theirs:
                 yield seen[name], f"conda refuses it: {_said(error)}"
 
     def _knows(self, name: str) -> bool:
@@ -167,7 +170,7 @@ class Conda:
 def _said(answer: Any) -> str:
     """A message of conda's in one line, without the file that it read, which is ours and gone."""
     message = str(answer.get("message") or answer.get("error") if isinstance(answer, dict) else answer)
-    return " ".join(message.replace(" declared in <<merged>>", "").split())[:400]
+    return " ".join(re.sub(r" declared in \S+", "", message).split())[:400]
 
 
 def _mistake(setting: Setting, value: Any) -> str:
