@@ -163,7 +163,17 @@ def channel(tmp_path: Path) -> Path:
 
 
 def made(conda: Conda, channel: Path, condarc: Path, prefix: Path, command: str = "create") -> str:
-    words = [command, "--yes", "--quiet", "--prefix", prefix, "--channel", channel.as_uri(), "--override-channels", "tool"]
+    words = [
+        command,
+        "--yes",
+        "--quiet",
+        "--prefix",
+        prefix,
+        "--channel",
+        channel.as_uri(),
+        "--override-channels",
+        "tool",
+    ]
     environment = conda.environment | {"CONDARC": str(condarc), "CONDA_PKGS_DIRS": str(channel.parent / "pkgs")}
     done = subprocess.run([conda.root / "bin/conda", *words], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -197,7 +207,7 @@ def test_pins_of_a_site_environment_bind_it_and_agree_with_those_of_the_condarc(
     assert [change.action for change in plan.changes] == ["pinned"]
     assert made(conda, channel, none, prefix, "update") == "1.0"
     assert made(conda, channel, root / ".condarc", prefix, "update") == "1.0"
-    configured(root, text.replace("[pins]\ntool = \"<2\"\n", ""))
+    configured(root, text.replace('[pins]\ntool = "<2"\n', ""))
     assert not (prefix / "conda-meta/pinned").exists()
     assert made(conda, channel, none, prefix, "update") == "2.0"
 

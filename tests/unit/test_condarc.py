@@ -60,7 +60,8 @@ def test_what_is_read() -> None:
 def test_comments_of_what_changes_stay_where_they_mean_something() -> None:
     made = edit(TEXT, {"channels": ["https://x.org/b", "new"], "default_threads": 8}, ())
     assert made == TEXT.replace(
-        "  - conda-forge  # first\n  # over there\n  - https://x.org/b\n", "  # over there\n  - https://x.org/b\n  - new\n"
+        "  - conda-forge  # first\n  # over there\n  - https://x.org/b\n",
+        "  # over there\n  - https://x.org/b\n  - new\n",
     ).replace("4 # four", "8 # four")
     assert edit("a: [1]  # why\nb: 2\n", {"a": [3]}, ()) == "a:  # why\n  - 3\nb: 2\n"
     assert edit("channels:\n- a\n- b\nb: 2\n", {"channels": ["b", "c"]}, ()) == "channels:\n- b\n- c\nb: 2\n"
@@ -102,7 +103,8 @@ def test_what_is_not_certain_is_refused(text: str, line: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["&x 1", "*x", "!!str 1", "|\n  x", ">\n  x", "x\n  y", "[&a 1]", "{a: 1]", "x: y", '"\\q"', '"a" b', "[1 [2]]"]
+    "value",
+    ["&x 1", "*x", "!!str 1", "|\n  x", ">\n  x", "x\n  y", "[&a 1]", "{a: 1]", "x: y", '"\\q"', '"a" b', "[1 [2]]"],
 )
 def test_what_is_not_understood_matters_only_where_it_is_changed(value: str) -> None:
     text = f"a: {value}\nb: 1\n"
