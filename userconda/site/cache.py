@@ -22,10 +22,14 @@ from userconda.site.permissions import execute_permissions, plan_permissions
 from userconda.site.program import Program, Ran, ask, run
 
 _SUBDIR: Final = re.compile(r"[a-z0-9]+(-[a-z0-9_]+)*")
+#: Runs that bring nothing, until it is taken that there is no way to the channel.
+_IN_VAIN: Final = 10
 _ENDINGS: Final = (".conda", ".tar.bz2")
 
 #: conda's `create --download-only` refuses a list with two versions of a package, and links what it has downloaded.
-#: Its own class for downloads does neither; it has been there since conda 4.3. `-I`: none of the caller's modules.
+#: Its own class for downloads does neither; it has been there since conda 4.3. It gives up all that is under way when
+#: one fails, so then each has a try of its own, but not when there is no way to the channel or no space at all.
+#: `-I`: none of the caller's modules.
 _FETCH: Final = """\
 import json, sys
 from conda.base.context import reset_context
@@ -34,7 +38,20 @@ from conda.core.package_cache_data import ProgressiveFetchExtract
 from conda.models.records import PackageRecord
 with open(sys.argv[1]) as stream:
     records = tuple(PackageRecord(**record) for record in json.load(stream))
-ProgressiveFetchExtract(records).execute()
+in_a_row = 0
+try:
+    ProgressiveFetchExtract(records).execute()
+except Exception:
+    for record in records:
+        try:
+            ProgressiveFetchExtract((record,)).execute()
+            in_a_row = 0
+        except Exception as exc:
+            print("%s: %s" % (record.fn, exc), flush=True)
+            in_a_row += 1
+            if in_a_row == 10:
+                break
+    sys.exit(1)
 """
 
 
@@ -257,7 +274,7 @@ def plan_cache(cache: str, packages: Sequence[Package], notes: Sequence[str] = (
         space = os.statvfs(place)
     except OSError as exc:
         raise fsops.failure("asking for free space", place, exc) from None
-    missing = tuple(package for package in packages if not is_there(cache, package))
+    missing = _missing(cache, packages)
     return CachePlan(cache, tuple(packages), missing, space.f_bavail * space.f_frsize, tuple(notes))
 
 
@@ -363,19 +380,36 @@ def fetch(
     elif program.kind == "conda":
         words = [_python_of(program, plan.cache), "-I", "-c", _FETCH, _written_list(plan.missing, environment)]
     else:
-        words += ["--file", _written_explicit(plan.missing, environment)]
-    lock.begin(plan.missing)
-    ran = run(
-        words, environment, log, show=show,
-        started=lambda pid: lock.begin(plan.missing, pid), beat=lock.lease.beat,
-    )  # fmt: skip
-    lock.end()
+        words += ["--file", ""]
+    queue, in_vain, exit_code, lines = [plan.missing], 0, 0, tuple[str, ...]()
+    while queue and in_vain < _IN_VAIN:
+        batch = _missing(plan.cache, queue.pop(0))
+        if not batch:
+            continue
+        if words[-2] == "--file":
+            words[-1] = _written_explicit(batch, environment)
+        lock.begin(plan.missing)
+        ran = run(
+            words, environment, log, append=bool(exit_code), show=show,
+            started=lambda pid: lock.begin(plan.missing, pid), beat=lock.lease.beat,
+        )  # fmt: skip
+        lock.end()
+        if ran.exit_code:
+            exit_code, lines = ran.exit_code, ran.last_lines
+        left = _missing(plan.cache, batch)
+        in_vain = 0 if len(left) < len(batch) else in_vain + 1
+        # mamba stops where one package of a list fails: the others are tried without it.
+        if words[-2] == "--file" and ran.exit_code > 0 and len(batch) > 1:
+            queue[:0] = [left[: len(left) // 2], left[len(left) // 2 :]]
     done, failed = list[Package](), list[Package]()
     for package in plan.missing:
         (done if is_there(plan.cache, package) else failed).append(package)
     execute_permissions(plan_permissions(plan.cache, [package.stem for package in done]))
-    lines = ran.last_lines if failed or ran.exit_code else ()
-    return Fetched(tuple(done), tuple(failed), ran.exit_code, lines, log)
+    return Fetched(tuple(done), tuple(failed), exit_code, lines or (ran.last_lines if failed else ()), log)
+
+
+def _missing(cache: str, packages: Sequence[Package]) -> tuple[Package, ...]:
+    return tuple(package for package in packages if not is_there(cache, package))
 
 
 def _python_of(program: Program, cache: str) -> str:

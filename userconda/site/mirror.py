@@ -76,15 +76,23 @@ class MirrorPlan:
         }
 
 
-def plan_mirror(directory: str, cache: str, stems: Sequence[str]) -> MirrorPlan:
+def plan_mirror(
+    directory: str, cache: str, stems: Sequence[str], records: Mapping[str, Mapping[str, Any]] | None = None
+) -> MirrorPlan:
     """What a mirror lacks of these packages of a cache.
+
+    Args:
+        records: as their channels have them now, by stem, as far as that is known: with what was corrected since, and
+            what mamba does not keep of a package that it was given by its address.
 
     Raises:
         MirrorNotOurs: it is a channel that ucenv did not make.
         FileOperation: it cannot be read.
     """
     notes: list[str] = []
-    wanted = [entry for stem in stems if (entry := _entry(cache, stem, notes)) is not None]
+    wanted = [
+        entry for stem in stems if (entry := _entry(cache, stem, (records or {}).get(stem, {}), notes)) is not None
+    ]
     subdirs = sorted({_ALWAYS, *_subdirs(directory), *(entry.subdir for entry in wanted)})
     indexes = {subdir: read_index(directory, subdir) for subdir in subdirs}
     gone = [
@@ -113,11 +121,12 @@ def plan_mirror(directory: str, cache: str, stems: Sequence[str]) -> MirrorPlan:
     )
 
 
-def _entry(cache: str, stem: str, notes: list[str]) -> Entry | None:
+def _entry(cache: str, stem: str, now: Mapping[str, Any], notes: list[str]) -> Entry | None:
     record = read_record(cache, stem)
     if record is None:
         notes.append(f"{stem} is not in the cache")
         return None
+    record |= now
     named = record.get("fn")
     for name in dict.fromkeys([named, f"{stem}.conda", f"{stem}.tar.bz2"]):
         # The record is somebody's text: only what can be its archive's name.

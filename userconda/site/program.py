@@ -214,6 +214,7 @@ def run(
     log: str,
     *,
     stdout: int | None = None,
+    append: bool = False,
     show: Callable[[str], None] | None = None,
     started: Callable[[int], None] = lambda pid: None,
     beat: Callable[[], None] = lambda: None,
@@ -222,6 +223,7 @@ def run(
 
     Args:
         stdout: a file that its standard output goes to instead.
+        append: to what is in the log already.
         show: is given what it says, as it comes.
         started: is given its process' number.
         beat: is called every second.
@@ -230,8 +232,9 @@ def run(
         CondaProgramUnusable: it cannot be started.
         FileOperation, NotEnoughSpace, QuotaExceeded: the log cannot be written.
     """
+    how = os.O_APPEND if append else os.O_TRUNC
     try:
-        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | how | os.O_CLOEXEC, 0o644)
     except OSError as exc:
         raise failure("writing", log, exc) from None
     try:

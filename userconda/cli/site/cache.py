@@ -168,7 +168,7 @@ def _result(
 ) -> CacheResult:
     mirror, refused = None, tuple[str, ...]()
     if args.mirror:
-        mirror = plan_mirror(os.path.abspath(args.mirror), plan.cache, stems)
+        mirror = plan_mirror(os.path.abspath(args.mirror), plan.cache, stems, {p.stem: p.record for p in plan.wanted})
         if not args.dry_run:
             refused = execute_mirror(mirror)
     return CacheResult(plan, program, fetched, mirror, refused, args.dry_run)
