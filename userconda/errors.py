@@ -693,6 +693,10 @@ class ProgramFailed(UcenvError):
         said = "".join(f"\n  {printable(line)}" for line in self.said.splitlines()[-_LISTED:])
         return f"{self.program} ended with status {self.status}{':' if said else ''}{said}"
 
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("mend what it says, then run the same command again",)
+
 
 # 60: state -------------------------------------------------------------------------------------------------
 

@@ -54,6 +54,27 @@ def parse(text: str) -> Site:
     return parse_site(text, "/x/site.toml")
 
 
+@pytest.mark.parametrize("word", ["conda", "mamba", "micromamba", "/opt/micromamba/bin/micromamba"])
+def test_what_makes_environments(word: str) -> None:
+    assert parse(EXAMPLE).program == "conda"
+    assert parse(EXAMPLE.replace('"4.8.3"\n\n', f'"4.8.3"\nprogram = "{word}"\n\n')).program == word
+
+
+@pytest.mark.parametrize("value", ['"bin/conda"', '"conda create"', '"-c"', "true", '""', '"/a:b"'])
+def test_what_cannot_make_environments(value: str) -> None:
+    said = mistakes(EXAMPLE.replace('"4.8.3"\n\n', f'"4.8.3"\nprogram = {value}\n\n'))
+    assert [one for one in said if one.startswith("line 4: conda.program: ")] == said != []
+
+
+def test_a_group_that_is_frozen() -> None:
+    assert not any(environment.freeze for environment in parse(EXAMPLE).environments)
+    site = parse(EXAMPLE.replace('matrix = { python = ["2", "3"]', 'freeze = true\nmatrix = { python = ["2", "3"]'))
+    assert [environment.freeze for environment in site.environments] == [False, False, True, True]
+    assert mistakes(EXAMPLE.replace('matrix = { python = ["2"', 'freeze = "yes"\nmatrix = { python = ["2"')) == [
+        "line 33: environments[1].freeze: true or false is wanted, not 'yes'"
+    ]
+
+
 def mistakes(text: str) -> list[str]:
     with pytest.raises(SiteFileInvalid) as caught:
         parse(text)

@@ -148,7 +148,8 @@ def surroundings(
             **site.condarc,
         }  # fmt: skip
         if pins:
-            settings["pinned_packages"] = [*settings.get("pinned_packages", ()), *pins]
+            others = settings.get("pinned_packages", [])
+            settings["pinned_packages"] = [*(others if isinstance(others, list) else [others]), *pins]
         with open(os.path.join(home, ".condarc"), "w", encoding="utf-8", errors="surrogateescape") as stream:
             json.dump(settings, stream, default=str)  # which is YAML
         yield {
