@@ -431,7 +431,7 @@ def test_killed_at_every_step_each_file_is_old_or_new(
             assert now in (old, new), step
         run()
         assert states(root) == after, step
-        assert [path for path in root.rglob("*.tmp")] == [], step
+        assert list(root.rglob("*.tmp")) == [], step
         assert stat.S_IMODE((root / "file").stat().st_mode) == 0o644
 
 
@@ -472,7 +472,7 @@ def test_a_change_between_reading_and_writing_is_taken_in(
     half: tuple[Path, Callable[[], object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, run = half
-    original, times = fsops.replace_file, []
+    original, times = fsops.replace_file, list[str]()
 
     def late(path: str, *rest: object) -> bool:
         if path.endswith("/.condarc") and not times:
@@ -504,7 +504,7 @@ def test_two_administrators_at_once_leave_one_whole_file(tmp_path: Path) -> None
         file.write_text(f'[conda]\nroot = "{root}"\nversion = "1"\n[condarc]\nchannels = {channels}\n')
         condarcs.add("channels:\n" + "".join(f"  - {channel}\n" for channel in channels))
         code = "import sys; from userconda.cli import main\nfor _ in range(15): main(sys.argv[1:])"
-        command = [sys.executable, "-c", code, "site", "configure", "--config", file]
+        command = [sys.executable, "-c", code, "site", "configure", "--config", str(file)]
         programs.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     seen = 0
     while any(program.poll() is None for program in programs):

@@ -38,6 +38,8 @@ PASSING: Final = frozenset({".condatmp", ".trash", ".ucenv", "__clobbers__"})
 
 #: Each waits for a file server most of the time.
 _THREADS: Final = 16
+#: Directories whose entries are held at a time.
+_BATCH: Final = 256
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_CONTENT: Final = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -98,8 +100,7 @@ def plan_permissions(root: str, below: Sequence[str] = ("",)) -> PermissionsPlan
     with ThreadPoolExecutor(_THREADS) as pool:
         level = list(below)
         while level:
-            # As many at a time as keep the threads busy and the memory small.
-            batch, level = level[:4096], level[4096:]
+            batch, level = level[:_BATCH], level[_BATCH:]
             for directory, listed in zip(batch, pool.map(_listed, (os.path.join(root, d) for d in batch)), strict=True):
                 if isinstance(listed, OSError):
                     _unlisted(plan, directory, listed)
