@@ -143,6 +143,10 @@ class SiteKeyMissing(UcenvError):
     def message(self) -> str:
         return f"{printable(self.path)} has no {self.key}: {self.meaning}"
 
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("`ucenv site init --print` shows a file with every key explained",)
+
 
 # 10: not found ---------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ may hold a password: so a key that site.toml has no more is taken out again, and
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -289,7 +290,8 @@ def _unfinished(site: Site) -> Iterator[FileEdit]:
         for name in sorted(names):
             path = os.path.join(directory, name)
             if _UNFINISHED.fullmatch(name) and is_named_after_dead(path):
-                yield FileEdit(path, None, os.lstat(path))
+                with contextlib.suppress(FileNotFoundError):  # another run clears it
+                    yield FileEdit(path, None, os.lstat(path))
 
 
 def _permission_warnings(plan: PermissionsPlan) -> Iterator[str]:

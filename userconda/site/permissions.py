@@ -93,7 +93,7 @@ def plan_permissions(root: str, below: Sequence[str] = ("",)) -> PermissionsPlan
     try:
         first = os.stat(root)
     except OSError as exc:
-        raise failure("looking at", root, exc) from None
+        raise failure("reading", root, exc) from None
     if "" in below:
         _judge(plan, "", first, "")
     trusted, seen = {0, os.geteuid(), first.st_uid}, set[tuple[int, int]]()
@@ -135,7 +135,7 @@ def _unlisted(plan: PermissionsPlan, directory: str, exc: OSError) -> None:
     if exc.errno in VANISHED:
         return
     if not isinstance(exc, PermissionError):
-        raise failure("looking into", os.path.join(plan.root, directory), exc)
+        raise failure("reading", os.path.join(plan.root, directory), exc)
     if any(opened.path == directory for opened in plan.opened):
         plan.unlisted.append(directory)
     elif all(path != directory for path, _ in plan.foreign):
@@ -237,23 +237,26 @@ def _open_below(root: str, directory: str) -> int:
 
 def _change(name: str, directory_fd: int, opened: Opened, root: str) -> bool:
     """False where it is another file by now."""
+    path = os.path.join(root, opened.path)
     try:
         descriptor = os.open(name, _NO_CONTENT, dir_fd=directory_fd)
-        try:
-            status = os.fstat(descriptor)
-            if (status.st_dev, status.st_ino, stat.S_IMODE(status.st_mode)) != (*opened.identity, opened.mode):
-                return False
-            if hasattr(os, "O_PATH"):
-                # fchmod(2) does not take a descriptor of this kind; what it stands for in /proc is that very inode.
-                os.chmod(f"/proc/self/fd/{descriptor}", opened.wanted)
-            else:
-                os.fchmod(descriptor, opened.wanted)
-        finally:
-            os.close(descriptor)
     except OSError as exc:
         if exc.errno in VANISHED:
             return False
-        raise failure("opening for everyone", os.path.join(root, opened.path), exc) from None
+        raise failure("opening", path, exc) from None
+    try:
+        status = os.fstat(descriptor)
+        if (status.st_dev, status.st_ino, stat.S_IMODE(status.st_mode)) != (*opened.identity, opened.mode):
+            return False
+        if hasattr(os, "O_PATH"):
+            # fchmod(2) does not take a descriptor of this kind; what it stands for in /proc is that very inode.
+            os.chmod(f"/proc/self/fd/{descriptor}", opened.wanted)
+        else:
+            os.fchmod(descriptor, opened.wanted)
+    except OSError as exc:
+        raise failure("chmod", path, exc) from None
+    finally:
+        os.close(descriptor)
     return True
 
 
