@@ -3,6 +3,7 @@ py-rattler under conda's and micromamba's names, and the real conda where one is
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from demo import Package, PackageFile, index_channel, write_package
 from tests.cli.conftest import Cluster, Run
 from tests.support import Unavailable
 from tests.support.conda_stand_in import install_stand_in
+from userconda import processes
 
 STAND_INS = ("conda", "micromamba")
 PROGRAMS = (*STAND_INS, "real")
@@ -135,9 +137,10 @@ class Centre:
 
 
 def kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 20
-    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][:3]:
+    while processes.is_running(pid, None):
         assert time.monotonic() < deadline
         time.sleep(0.02)
 

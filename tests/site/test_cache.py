@@ -6,8 +6,11 @@ import asyncio
 import hashlib
 import json
 import os
+import pty
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import rattler
 
 from demo import write_package
 from tests.site.centre import Centre, kill, make_channel, package
-from tests.support import filesystems
+from tests.support import CHECKOUT, filesystems
 from tests.support.manifest import manifest
 
 ALL = {"app-1.0-0", "app-2.0-0", "lib-1.0-0", "lib-1.5-0", "lib-2.0-0", "native-1.0-0"}
@@ -376,3 +379,22 @@ def test_conda_itself_installs_from_the_mirror(centre: Centre, tmp_path: Path) -
     centre.define({"name": "e", "packages": ["native"]})
     assert centre.done() == {"e": "made"}
     assert centre.installed("e") == {"native": "1.0", "lib": "1.5"}
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("\n", 130), ("n\n", 130)])
+def test_a_person_is_asked_before_a_whole_channel(prompt_micromamba: Centre, answer: str, code: int) -> None:
+    centre = prompt_micromamba
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "userconda", "site", "cache", "--channel-all"]
+    environment = {**centre.prompt.environment, "PYTHONPATH": str(CHECKOUT)}
+    process = subprocess.Popen(words, env=environment, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, text=True)
+    os.close(theirs)
+    os.write(ours, answer.encode())
+    out, _ = process.communicate(timeout=60)
+    said = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert process.returncode == code
+    assert "6 packages to be fetched" in out
+    assert "fetch them? [y/N]" in said
+    assert ("fetching lib-1.0-0.conda" in said) is (code == 0), "what the program says is shown on a terminal"
+    assert unpacked(centre) == (ALL if code == 0 else set())

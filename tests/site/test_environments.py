@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.site.centre import Centre, kill, make_channel, package
+from demo import Package, PackageFile
+from tests.cli.conftest import Cluster
+from tests.site.centre import PACKAGES, Centre, kill, make_centre, make_channel, package
 from tests.support import filesystems
 from tests.support.manifest import manifest
 from userconda.site.definition import parse_site
@@ -371,3 +373,34 @@ def test_the_default_program_is_the_conda_roots(stand_in: Centre) -> None:
     found = stand_in.result("environments", "--dry-run", *words)["program"]
     assert found["path"] == str(stand_in.root / "bin" / stand_in.program)
     assert found["kind"] == ("conda" if stand_in.program == "conda" else "mamba")
+
+
+@pytest.mark.parametrize("how", ["power loss", "Ctrl-C"])
+def test_conda_itself_stopped_while_it_links(prompt: Cluster, tmp_path: Path, how: str) -> None:
+    centre = make_centre(prompt, "real", tmp_path / "centre")
+    flag, waits = tmp_path / "flag", tmp_path / "waits"
+    flag.touch()
+    script = f'#!/bin/sh\n[ -e "{flag}" ] || exit 0\necho $$ > "{waits}"\nsleep 60\n'
+    post_link = PackageFile("bin/.slow-post-link.sh", script.encode(), executable=True)
+    make_channel(centre.channel, [*PACKAGES, Package("slow", "1.0", noarch="generic", files=(post_link,))])
+    centre.define(one("e", "slow", "app"))
+    process, _ = centre.stop_in_the_middle("environments", sign=lambda: waits)
+    assert centre.states() == {"e": "under way"}
+    if how == "Ctrl-C":
+        process.send_signal(signal.SIGINT)
+        assert "the same command again goes on" in process.communicate(timeout=60)[1]
+        assert process.returncode == 130
+        wanted = {"made", "made again"}  # conda may have had the time to take it all back
+    else:
+        conda = json.loads((centre.root / "envs/.ucenv/making/e").read_text())["pid"]
+        kill(process.pid)
+        process.communicate()
+        assert centre.states() == {"e": "under way"}
+        os.killpg(conda, signal.SIGKILL)
+        kill(conda)
+        assert centre.states() == {"e": "half-made"}
+        wanted = {"made again"}
+    flag.unlink()
+    assert centre.done()["e"] in wanted
+    assert centre.installed("e") == {"app": "2.0", "lib": "2.0", "slow": "1.0"}
+    assert (centre.prefix("e") / "share/app/version.txt").exists()

@@ -175,6 +175,7 @@ def _fail(how: str | None, prefix: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     elif how == "wait":
         (prefix.parent / f"{prefix.name}.waits").write_text(str(os.getpid()))
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # asyncio would wait for the end of the sleep
         time.sleep(120)
     elif how == "babble":
         sys.stdout.buffer.write(b"\x1b]0;title\x07\xff\xfe\r\0" + b"x" * 100_000 + b"\n\x1b[2Jlast \xc3\xa4 words")
