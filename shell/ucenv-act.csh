@@ -572,6 +572,8 @@ if (x$__ucenv_state:q == x$__ucenv_given:q) then
 endif
 s\et __ucenv_comma = 0
 if ($__ucenv_name == CONDA_PKGS_DIRS) s\et __ucenv_comma = 1
+s\et __ucenv_there = 0
+if (x$__ucenv_state:q == x= || (x$__ucenv_state:q != x- && x$__ucenv_before:q == x=)) s\et __ucenv_there = 1
 __ucenv_split
 s\et __ucenv_current_list = "$__ucenv_list"
 s\et __ucenv_state = $__ucenv_given:q
@@ -595,9 +597,10 @@ if ($__ucenv_n == 0 && $__ucenv_of == PATH && "$__ucenv_list" != "$__ucenv_befor
 endif
 __ucenv_undo_list_join:
 __ucenv_join
-# One that was unset, and is empty or holds one empty entry now, is unset.
-if (x$__ucenv_state:q == x= && x$__ucenv_before:q == x-) s\et __ucenv_state = -
-if (x$__ucenv_state:q == x- && x$__ucenv_before:q != x-) s\et __ucenv_state = "="
+# Empty now (or one empty entry), it stays set only where it was set to nothing before, or by somebody since.
+if (x$__ucenv_before:q == x-) s\et __ucenv_there = 0
+if (x$__ucenv_state:q == x= && ! $__ucenv_there) s\et __ucenv_state = -
+if (x$__ucenv_state:q == x- && $__ucenv_there) s\et __ucenv_state = "="
 goto __ucenv_next
 __ucenv_undo_list_normal:
 s\et __ucenv_old = "$__ucenv_list"

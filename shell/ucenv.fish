@@ -234,6 +234,10 @@ function __ucenv_merge -a name before given current older -d 'states -> state in
         end
         set -p __ucenv_list $removed
     end
+    # Empty now, it stays set only where it was set to nothing before, or by somebody since.
+    if test "x$before" != x=; and test "x$current" != x=
+        set before -
+    end
     __ucenv_list_state $name $before $current
 end
 

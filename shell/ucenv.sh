@@ -359,7 +359,7 @@ __ucenv_open_list() {
     esac
 }
 
-# The list as a state. Without entries it is unset where $1, the state before, was, else empty.
+# The list as a state. Without entries it is unset where $1, a state before, was, else empty.
 __ucenv_close_list() {
     case $__ucenv_list in
     "$__ucenv_s" | "$__ucenv_s$__ucenv_s")
@@ -407,6 +407,8 @@ __ucenv_merge() {
     case $4 in stale) __ucenv_put= ;; esac
     __ucenv_open_list "$1" "$3"
     __ucenv_v=$2 __ucenv_c=$3
+    # Empty now, it stays set only where it was set to nothing before, or by somebody since.
+    case $2 in -) ;; *) case $1 in [=~]) ;; -) __ucenv_v=- ;; *) case $2 in [=~]) ;; *) __ucenv_v=- ;; esac ;; esac ;; esac
     \command shift 4
     for __ucenv_r; do
         if __ucenv_replace "$__ucenv_r" "$__ucenv_put"; then __ucenv_put=; fi

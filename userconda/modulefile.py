@@ -139,17 +139,28 @@ if {[module-info mode load]} {
       error "this module is for shells" {} MODULES_ERR_GLOBAL
    }
    if {![file isdirectory $prefix/conda-meta] || ![file isfile $hooks/ucenv.sh]} {
-      error "nothing is at $prefix or at $hooks: the administrators have moved it" {} MODULES_ERR_GLOBAL
+      error @say@"nothing is at $prefix or at $hooks: the administrators have moved it"@said@ {} MODULES_ERR_GLOBAL
    }
 @space@
    # csh sees all lines as one
-   puts stdout "$load;"
+   puts stdout @say@"$load;"@said@
 } elseif {[module-info mode remove] || [module-info mode unload]} {
    if {$unload ne ""} {
-      puts stdout "$unload;"
+      puts stdout @say@"$unload;"@said@
    }
 }"""
 
+
+#: Tcl reads a file, and the environment, as the locale says. Environment Modules, and a tclsh that Lmod starts, write
+#: as they read; the interpreter within Lmod hands everything on as UTF-8, what it took for Latin-1 too.
+_TCL_TEXT: Final = """\
+proc ucenv_text {text} {
+   if {[encoding system] eq "utf-8" || [string match tclsh* [file tail [info nameofexecutable]]]} {
+      return $text
+   }
+   return [encoding convertfrom utf-8 [encoding convertto $text]]
+}
+"""
 
 _VARIABLE: Final = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
@@ -166,10 +177,13 @@ def render(module: Modulefile, language: str, made_by: str, template: str = "") 
     """
     lua = language == "lua"
     literal = lua_literal if lua else tcl_literal
+    say = not lua and not _is_ascii(module)
     words = {
+        "say": "",
+        "said": "",
         "made_by": made_by,
-        "help": _help(module, lua),
-        "whatis": _whatis(module, lua),
+        "help": _help(module, lua, say),
+        "whatis": _whatis(module, lua, say),
         "extensions": _extensions(module, lua),
         "family": _family(module, lua),
         "name": literal(module.name),
@@ -182,10 +196,14 @@ def render(module: Modulefile, language: str, made_by: str, template: str = "") 
     }
     for kind, (load, unload) in module.calls.items():
         words |= {f"{kind}_load": literal(load), f"{kind}_unload": literal(unload)}
+    if say:
+        words |= {"say": "[ucenv_text ", "said": "]"}
     if module.depends_on:
         words["work"] = _depends_on(module.depends_on, lua)
     else:
         words["work"] = _filled(_LUA_WORK if lua else _TCL_WORK, words)
+    if say:  # a template need not have all of them
+        words |= {name: _TCL_TEXT + words[name] for name in ("help", "whatis", "work")}
     text = _filled(template or (LUA_TEMPLATE if lua else TCL_TEMPLATE), words)
     return re.sub(r"\n{2,}", "\n", text) if not template else text
 
@@ -194,15 +212,26 @@ def _filled(template: str, words: Mapping[str, str]) -> str:
     return re.sub(r"@([a-z_]+)@", lambda match: words[match[1]], template)
 
 
-def _help(module: Modulefile, lua: bool) -> str:
+def _is_ascii(module: Modulefile) -> bool:
+    """Whether all that a file hands on is: its own texts, and what the user's variables are put into."""
+    texts = (module.help, module.description, module.category, *module.keywords, module.conda_root, module.hooks)
+    calls = (call for both in module.calls.values() for call in both)
+    return module.space == DEFAULT_SPACE and "".join((*texts, *calls)).isascii()
+
+
+def _tcl_said(text: str, say: bool) -> str:
+    return f"[ucenv_text {tcl_literal(text)}]" if say else tcl_literal(text)
+
+
+def _help(module: Modulefile, lua: bool, say: bool) -> str:
     return (
         f"help({lua_literal(module.help)})"
         if lua
-        else f"proc ModulesHelp {{ }} {{\n   puts stderr {tcl_literal(module.help)}\n}}"
+        else f"proc ModulesHelp {{ }} {{\n   puts stderr {_tcl_said(module.help, say)}\n}}"
     )
 
 
-def _whatis(module: Modulefile, lua: bool) -> str:
+def _whatis(module: Modulefile, lua: bool, say: bool) -> str:
     name, _, version = module.name.rpartition("/")
     rows = {
         "Name": name,
@@ -212,7 +241,9 @@ def _whatis(module: Modulefile, lua: bool) -> str:
         "Description": module.description,
     }
     texts = [f"{key}: {value}" for key, value in rows.items() if value]
-    return "\n".join(f"whatis({lua_literal(text)})" if lua else f"module-whatis {tcl_literal(text)}" for text in texts)
+    if lua:
+        return "\n".join(f"whatis({lua_literal(text)})" for text in texts)
+    return "\n".join(f"module-whatis {_tcl_said(text, say)}" for text in texts)
 
 
 def _extensions(module: Modulefile, lua: bool) -> str:

@@ -1,12 +1,13 @@
 """A site's conda with its module tree, for every test; and each test in each shell with each module system."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.modules.systems import SYSTEMS, ModuleSystem
+from tests.modules.systems import READERS, ModuleSystem
 from tests.shells.dialects import BASH, DASH, FISH, KSH, TCSH, ZSH, Dialect
 from tests.shells.harness import Say, Step
 from tests.shells.sites import Site, build_site
@@ -23,6 +24,7 @@ root = "{space}"
 
 [modules]
 tree = "{tree}"
+formats = [{formats}]
 setenv = {{ IBM_POWERAI_LICENSE_ACCEPT = "yes", ODD = "{odd}" }}
 defaults = ["python3/powerai_1.7.0"]
 
@@ -37,7 +39,15 @@ module = "tensorflow-py{{python}}/{{version}}"
 family = "package"
 """
 ODD = 'it\'s "q" \\ $HOME `id` ; & ! [x] {y * ~ % ü'
-RECORDS = {"python": "3.7.6", "tensorflow": "2.1.0", "libz": "1.2.13"}
+RECORDS = {
+    "py3_powerai_1.7.0": {"python": "3.7.6", "tensorflow": "2.1.0", "libz": "1.2.13"},
+    "py3_powerai_1.6.2": {"python": "3.6.9", "tensorflow": "2.0.0"},
+}
+#: A module of somebody else's, made by the module system's own means.
+FOREIGN = {
+    "lua": 'prepend_path("PATH", "/f/bin")\nprepend_path("LD_LIBRARY_PATH", "/f/lib")\nsetenv("FOREIGN", "a b")\n',
+    "tcl": '#%Module1.0\nprepend-path PATH /f/bin\nprepend-path LD_LIBRARY_PATH /f/lib\nsetenv FOREIGN "a b"\n',
+}
 
 
 @dataclass(frozen=True)
@@ -56,34 +66,48 @@ class ModuleSite:
         return self.site.root / "envs" / name
 
 
-def build_modules(directory: Path, root_name: str = "conda-4.8.3", space: str = "$SCRATCH/conda_local") -> ModuleSite:
+def build_modules(
+    directory: Path,
+    root_name: str = "conda-4.8.3",
+    space: str = "$SCRATCH/conda_local",
+    formats: Sequence[str] = ("lua", "tcl"),
+) -> ModuleSite:
     site = build_site(directory, root_name)
-    meta = site.root / "envs/py3_powerai_1.7.0/conda-meta"
-    for name, version in RECORDS.items():
-        (meta / f"{name}-{version}-h1_0.json").write_text("{}")
     site.environment("py3_powerai_1.6.2", prefix=site.root / "envs/py3_powerai_1.6.2")
+    for environment, records in RECORDS.items():
+        for name, version in records.items():
+            (site.root / "envs" / environment / f"conda-meta/{name}-{version}-h1_0.json").write_text("{}")
     tree = directory / "tree"
     odd = ODD.replace("\\", "\\\\").replace('"', '\\"')
     root = '"' + str(site.root).replace("\\", "\\\\").replace('"', '\\"') + '"'
-    definition = SITE_FILE.format(root=root, space=space, tree=tree, odd=odd)
+    listed = ", ".join(f'"{language}"' for language in formats)
+    definition = SITE_FILE.format(root=root, space=space, tree=tree, odd=odd, formats=listed)
     execute_modules(plan_modules(parse_site(definition, "site.toml")))
+    (tree / "foreign").mkdir()
+    for language in formats:
+        (tree / f"foreign/1.0{'.lua' if language == 'lua' else ''}").write_text(FOREIGN[language])
     return ModuleSite(site, tree, definition)
 
 
 @pytest.fixture(scope="session")
-def modules(tmp_path_factory: pytest.TempPathFactory) -> ModuleSite:
-    return build_modules(tmp_path_factory.mktemp("modules"))
+def module_sites(tmp_path_factory: pytest.TempPathFactory) -> Callable[[tuple[str, ...]], ModuleSite]:
+    return cache(lambda formats: build_modules(tmp_path_factory.mktemp("modules"), formats=formats))
 
 
 @pytest.fixture
-def make_modules(tmp_path: Path) -> Callable[..., ModuleSite]:
+def modules(system: ModuleSystem, module_sites: Callable[[tuple[str, ...]], ModuleSite]) -> ModuleSite:
+    return module_sites(system.formats)
+
+
+@pytest.fixture
+def make_modules(system: ModuleSystem, tmp_path: Path) -> Callable[..., ModuleSite]:
     def make(**how: str) -> ModuleSite:
-        return build_modules(tmp_path, **how)
+        return build_modules(tmp_path, formats=system.formats, **how)
 
     return make
 
 
-@pytest.fixture(params=SYSTEMS, ids=str)
+@pytest.fixture(params=READERS, ids=str)
 def system(request: pytest.FixtureRequest) -> ModuleSystem:
     system: ModuleSystem = request.param
     assert system.program

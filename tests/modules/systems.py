@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.shells.dialects import Dialect
@@ -17,12 +17,16 @@ class ModuleSystem:
     Attributes:
         needs: file below build/ that tests/tools.sh unpacks.
         keeps: what it has in the environment once a module was loaded, or has not any more; nothing else may differ.
+        notes: beginnings of the names it has there of what is loaded now.
+        formats: what is in its tree. Lmod takes Lua where both are.
     """
 
     name: str
     needs: str
     interpreter: str
     keeps: tuple[str, ...]
+    notes: tuple[str, ...]
+    formats: tuple[str, ...] = ("lua", "tcl")
 
     def __str__(self) -> str:
         return self.name
@@ -74,9 +78,15 @@ LMOD = Lmod(
     "Lmod",
     "lmod/usr/share/lmod/lmod/libexec/lmod",
     "lua5.3",
-    # Its table of modules, in pieces, and how often each entry was put into MODULEPATH.
-    ("_ModuleTable001_", "_ModuleTable002_", "_ModuleTable003_", "_ModuleTable_Sz_", "__LMOD_REF_COUNT_MODULEPATH"),
+    # Its table of modules, in pieces; how often each entry was put into MODULEPATH, and, where a module was loaded that
+    # has prepend_path (none of ours has), into that variable.
+    (
+        *("_ModuleTable001_", "_ModuleTable002_", "_ModuleTable003_", "_ModuleTable_Sz_"),
+        *("__LMOD_REF_COUNT_MODULEPATH", "__LMOD_REF_COUNT_PATH", "__LMOD_REF_COUNT_LD_LIBRARY_PATH"),
+    ),
+    ("_ModuleTable", "__LMOD_", "LMOD_FAMILY_", "LOADEDMODULES", "_LMFILES_"),
 )
+LMOD_WITH_TCL = replace(LMOD, name="Lmod with Tcl", formats=("tcl",))
 ENVIRONMENT_MODULES = EnvironmentModules(
     "Environment Modules",
     "environment-modules/usr/lib/modulecmd.tcl",
@@ -84,6 +94,9 @@ ENVIRONMENT_MODULES = EnvironmentModules(
     # The first is empty from the start and unset after the last unload; the others are variables of its function, where
     # a shell has no local ones.
     ("LOADEDMODULES", "_mlstatus", "_mlredir"),
+    ("__MODULES_", "MODULES_FAMILY_", "LOADEDMODULES", "_LMFILES_", "_ml"),
 )
 
 SYSTEMS = (LMOD, ENVIRONMENT_MODULES)
+#: Every language that each of them reads.
+READERS = (LMOD, LMOD_WITH_TCL, ENVIRONMENT_MODULES)

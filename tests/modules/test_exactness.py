@@ -10,26 +10,42 @@ from pathlib import Path
 import pytest
 
 from tests.modules.conftest import ODD, ModuleSite, module, start
-from tests.modules.systems import LMOD, ModuleSystem
+from tests.modules.systems import ENVIRONMENT_MODULES, LMOD_WITH_TCL, ModuleSystem
 from tests.shells.dialects import BASH, DASH, FISH, KSH, TCSH, ZSH, Dialect
-from tests.shells.harness import Child, Look, Outcome, changes, code, run, source_hook, ucenv
+from tests.shells.harness import Child, Look, Outcome, Step, View, changes, code, run, source_hook, ucenv
 
 A, B = "python3/powerai_1.7.0", "python3/powerai_1.6.2"
-BASE, PACKAGE = "conda/4.8.3", "tensorflow-py3/2.1.0"
+BASE, PACKAGE, OTHER_PACKAGE = "conda/4.8.3", "tensorflow-py3/2.1.0", "tensorflow-py3/2.0.0"
+FOREIGN = "foreign/1.0"
 
-LOADED = {
-    "load": [module("load", A)],
-    "by default": [module("load", "python3")],
-    "twice": [module("load", A), module("load", A)],
-    "refresh": [module("load", A), module("refresh")],
-    "reload": [module("load", A), module("reload")],
-    "with an environment of the user's on top": [module("load", A), ucenv("activate", "hooks")],
-    "with several": [module("load", A), ucenv("activate", "state"), ucenv("activate", "--stack", "messy")],
-    "after another": [module("load", B), module("swap", B, A)],
-    "there and back": [module("load", A), module("swap", A, B), module("swap", B, A)],
-    "after base": [module("load", BASE), module("swap", BASE, A)],
-}
-LEFT = {"unload": [module("unload", A)], "purge": [module("purge")]}
+#: Each kind of file that is made: one, and one that it is swapped with.
+KINDS = {"base": (BASE, A), "environment": (A, B), "package": (PACKAGE, OTHER_PACKAGE)}
+
+
+def ways(this: str, other: str) -> dict[str, list[Step]]:
+    """How a module comes to be loaded, and what is done with it; at the end it is the one that is loaded."""
+    load = module("load", this)
+    return {
+        "load": [load],
+        "twice": [load, module("load", this)],
+        "refresh": [load, module("refresh")],
+        "reload": [load, module("reload")],
+        "after another": [module("load", other), module("swap", other, this)],
+        "there and back": [load, module("swap", this, other), module("swap", other, this)],
+        "with an environment of the user's on top": [load, ucenv("activate", "hooks")],
+        "with several": [load, ucenv("activate", "state"), ucenv("activate", "--stack", "messy")],
+        "with several, there and back": [
+            load,
+            ucenv("activate", "state"),
+            module("swap", this, other),
+            ucenv("activate", "--stack", "messy"),
+            module("swap", other, this),
+        ],
+        "with another's in between": [load, module("load", FOREIGN), module("unload", FOREIGN)],
+    }
+
+
+WAYS = [*ways("", "")]
 USERS = {
     "CONDA_ENVS_PATH": "/u/envs:/v/envs",
     "CONDA_PKGS_DIRS": "/u/pkgs",
@@ -73,56 +89,129 @@ def _is_news(text: str) -> bool:
     return "have been reloaded with a version change" in text or "Loading requirement" in text or "useless req" in text
 
 
-@pytest.mark.parametrize("leave", LEFT)
-@pytest.mark.parametrize("how", LOADED)
-def test_undone(modules: ModuleSite, system: ModuleSystem, shell: Dialect, how: str, leave: str) -> None:
-    steps = [start(system), Look("before"), *LOADED[how], Look("loaded"), *LEFT[leave], Look("after")]
+def settings(view: View, system: ModuleSystem) -> dict[str, str]:
+    """All that is exported but what the module system notes for itself."""
+    return {name: value for name, value in view.environment.items() if not name.startswith(system.notes)}
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_undone(modules: ModuleSite, system: ModuleSystem, shell: Dialect, kind: str, how: str) -> None:
+    """Twice in one shell: by an unload, then by a purge."""
+    this, other = KINDS[kind]
+    steps = [start(system), Look("before"), module("load", this), Look("plain"), module("unload", this), Look("bare")]
+    steps += [*ways(this, other)[how], Look("loaded"), module("unload", this), Look("unloaded")]
+    steps += [*ways(this, other)[how], module("purge"), Look("purged")]
     outcome = run(shell, steps, modules.start)
-    assert_undone(outcome, system)
+    assert_undone(outcome, system, after="bare")
+    assert_undone(outcome, system, after="purged")
+    if how == "reload" and kind == "package" and system is not ENVIRONMENT_MODULES:
+        # Lmod takes what it has reloaded for loaded by name: the environment's module stays, and says that it does.
+        assert outcome["unloaded"]["LOADEDMODULES"] == A
+        assert changes(settings(outcome["loaded"], system), settings(outcome["unloaded"], system)) == {}
+    else:
+        assert_undone(outcome, system, after="unloaded")
     assert_quiet(outcome)
     loaded = outcome["loaded"]
     assert loaded["ODD"] == ODD
     assert loaded["CONDA_ENVS_PATH"].split(":")[0] == f"{modules.site.space}/envs"
-    if "on top" not in how and "several" not in how:
-        assert loaded["CONDA_PREFIX"] == str(modules.prefix("py3_powerai_1.7.0"))
-        assert loaded["NATIVE_HOME"] == f"{modules.prefix('py3_powerai_1.7.0')}/share/native"
-        assert loaded.entries("PATH")[0] == f"{modules.prefix('py3_powerai_1.7.0')}/bin"
+    if "of the user's" not in how and "several" not in how:
+        differ = changes(settings(outcome["plain"], system), settings(loaded, system))
+        assert differ == {}
+        if kind != "base":
+            prefix = modules.prefix("py3_powerai_1.7.0")
+            assert loaded["CONDA_PREFIX"] == str(prefix)
+            assert loaded["NATIVE_HOME"] == f"{prefix}/share/native"
+            assert loaded.entries("PATH")[0] == f"{prefix}/bin"
 
 
-def test_what_the_user_has(modules: ModuleSite, system: ModuleSystem, shell: Dialect) -> None:
-    steps = [start(system), Look("before"), module("load", A), Look("loaded"), module("unload", A), Look("after")]
-    outcome = run(shell, steps, modules.start | USERS)
+def test_by_default(modules: ModuleSite, system: ModuleSystem, shell: Dialect) -> None:
+    steps = [start(system), Look("before"), module("load", "python3"), Look("loaded"), module("unload", "python3")]
+    outcome = run(shell, [*steps, Look("after")], modules.start)
     assert_undone(outcome, system)
     assert_quiet(outcome)
+    assert outcome["loaded"]["LOADEDMODULES"] == A
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_user_has(modules: ModuleSite, system: ModuleSystem, shell: Dialect, kind: str) -> None:
+    this, other = KINDS[kind]
+    steps = [start(system), Look("before"), module("load", this), Look("loaded"), module("unload", this), Look("after")]
+    steps += [module("load", other), ucenv("activate", "state"), module("swap", other, this), module("purge")]
+    outcome = run(shell, [*steps, Look("purged")], modules.start | USERS)
+    assert_undone(outcome, system)
+    assert_undone(outcome, system, after="purged")
+    assert_quiet(outcome)
     assert outcome["loaded"]["IBM_POWERAI_LICENSE_ACCEPT"] == "yes"
+    assert outcome["loaded"]["MYCONDA_X"] == "mine"
 
 
-def test_under_strict_settings(modules: ModuleSite, system: ModuleSystem) -> None:
-    """`set -u` in a shell that the module system's own function can live with."""
-    for shell in (BASH, ZSH):
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_module_in_between(modules: ModuleSite, system: ModuleSystem, shell: Dialect, kind: str) -> None:
+    """Loaded before or after ours, unloaded after or before it: what is left of each is what it leaves alone."""
+    this, _ = KINDS[kind]
+    load, unload = module("load", this), module("unload", this)
+    load_foreign, unload_foreign = module("load", FOREIGN), module("unload", FOREIGN)
+    steps = [start(system), Look("before"), load_foreign, Look("foreign"), unload_foreign, load, Look("ours")]
+    steps += [load_foreign, unload, Look("of ours, foreign"), unload_foreign, Look("nothing")]
+    steps += [load_foreign, load, unload, Look("of foreign, ours, foreign"), load, unload_foreign]
+    steps += [Look("of foreign, ours, ours"), unload, Look("after")]
+    outcome = run(shell, steps, modules.start)
+    assert_undone(outcome, system, after="nothing")
+    assert_undone(outcome, system)
+    assert_quiet(outcome)
+    for alone, mixed in (
+        ("foreign", "of ours, foreign"),
+        ("foreign", "of foreign, ours, foreign"),
+        ("ours", "of foreign, ours, ours"),
+    ):
+        differ = changes(settings(outcome[alone], system), settings(outcome[mixed], system))
+        # What a load, and an activation script, notes of before it differs, as it should.
+        noted = ("__UCENV_", "NATIVE_OLD_LDLP")
+        assert {name for name in differ if not name.startswith(noted)} == set(), (alone, mixed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_under_strict_settings(modules: ModuleSite, system: ModuleSystem, kind: str) -> None:
+    """`set -u` in shells that the module system's own function can live with."""
+    this, other = KINDS[kind]
+    for shell in (BASH, ZSH, DASH, KSH):
         steps = [
             start(system),
             code("set -uf"),
             Look("before"),
-            module("load", A),
+            module("load", this),
             ucenv("activate", "hooks"),
-            module("swap", A, B),
+            module("swap", this, other),
             Look("loaded"),
-            module("unload", B),
+            module("unload", other),
             Look("after"),
         ]
         outcome = run(shell, steps, modules.start)
         assert_undone(outcome, system)
-        assert outcome["loaded"]["CONDA_PREFIX"] == str(modules.prefix("py3_powerai_1.6.2"))
+        assert_quiet(outcome)
+        assert token(outcome["loaded"]) == loads(other)
 
 
-def test_after_a_swap_the_new_modules_settings_hold(modules: ModuleSite, system: ModuleSystem, shell: Dialect) -> None:
-    steps = [start(system), module("load", B), Look("alone"), module("unload", B), module("load", A)]
-    outcome = run(shell, [*steps, module("swap", A, B), Look("swapped")], modules.start)
-    differ = outcome.changes("alone", "swapped")
-    # Modules of one family are swapped by both systems; what they note of it is theirs.
-    assert {name for name in differ if not name.startswith(("_Module", "__LMOD", "__MODULES", "LMOD_"))} == set()
-    assert outcome["swapped"]["__UCENV_TOKEN"] == B
+def loads(name: str) -> str:
+    """The module that does the work."""
+    return {PACKAGE: A, OTHER_PACKAGE: B}.get(name, name)
+
+
+def token(view: View) -> str:
+    return view["__UCENV_TOKEN"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_a_swap_the_new_modules_settings_hold(
+    modules: ModuleSite, system: ModuleSystem, shell: Dialect, kind: str
+) -> None:
+    this, other = KINDS[kind]
+    steps = [start(system), module("load", other), Look("alone"), module("unload", other), module("load", this)]
+    outcome = run(shell, [*steps, module("swap", this, other), Look("swapped")], modules.start)
+    assert changes(settings(outcome["alone"], system), settings(outcome["swapped"], system)) == {}
+    assert token(outcome["swapped"]) == loads(other)
+    assert_quiet(outcome)
 
 
 def test_another_of_the_family(modules: ModuleSite, system: ModuleSystem, shell: Dialect) -> None:
@@ -130,10 +219,11 @@ def test_another_of_the_family(modules: ModuleSite, system: ModuleSystem, shell:
     steps = [start(system), Look("before"), module("load", A), module("load", BASE), Look("both"), module("purge")]
     outcome = run(shell, [*steps, Look("after")], modules.start)
     assert_undone(outcome, system)
-    loaded = BASE if system is LMOD else A
+    replaces = system is not ENVIRONMENT_MODULES
+    loaded = BASE if replaces else A
     assert (outcome["both"]["__UCENV_TOKEN"], outcome["both"]["LOADEDMODULES"]) == (loaded, loaded)
     assert ("CONDA_PREFIX" in outcome["both"].environment) == (loaded == A)
-    assert system.is_error(outcome.steps[3].stderr) == (system is not LMOD)
+    assert system.is_error(outcome.steps[3].stderr) == (not replaces)
 
 
 def test_a_package_loads_its_environment(modules: ModuleSite, system: ModuleSystem, shell: Dialect) -> None:
@@ -145,37 +235,46 @@ def test_a_package_loads_its_environment(modules: ModuleSite, system: ModuleSyst
     assert outcome["loaded"]["CONDA_PREFIX"] == str(modules.prefix("py3_powerai_1.7.0"))
 
 
-def test_save_and_restore(modules: ModuleSite, system: ModuleSystem, shell: Dialect, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_save_and_restore(modules: ModuleSite, system: ModuleSystem, shell: Dialect, kind: str, tmp_path: Path) -> None:
+    this, other = KINDS[kind]
     steps = [
         start(system),
         Look("before"),
-        module("load", A),
+        module("load", this),
         Look("loaded"),
         module("save", "mine"),
         module("purge"),
         Look("purged"),
         module("restore", "mine"),
         Look("restored"),
-        module("unload", A),
+        module("unload", this),
         Look("after"),
+        module("load", other),
+        module("restore", "mine"),
+        Look("restored over another"),
     ]
     outcome = run(shell, steps, modules.start | {"HOME": str(tmp_path)})
     assert_undone(outcome, system, "before", "purged")
     assert_undone(outcome, system)
-    assert outcome["restored"]["CONDA_PREFIX"] == outcome["loaded"]["CONDA_PREFIX"]
-    assert outcome["restored"]["__UCENV_TOKEN"] == A
+    for restored in ("restored", "restored over another"):
+        assert changes(settings(outcome["loaded"], system), settings(outcome[restored], system)) == {}
 
 
-@pytest.mark.parametrize("child", [BASH, ZSH, DASH, KSH, TCSH, FISH], ids=str)
-def test_a_child_unloads(modules: ModuleSite, system: ModuleSystem, shell: Dialect, child: Dialect) -> None:
-    """It has then what a child of a shell has in which nothing was loaded."""
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_child_unloads(modules: ModuleSite, system: ModuleSystem, shell: Dialect, kind: str) -> None:
+    """Of each kind. It has then what a child of a shell has in which nothing was loaded."""
     environment = modules.start | {"PS1": "> "}
-    bare = run(shell, [start(system), Child(child, [start(system), Look("child")])], environment)
-    inner = [start(system), module("unload", A), Look("child")]
-    outcome = run(shell, [start(system), module("load", A), Child(child, inner)], environment)
-    left = changes(bare["child"].environment, outcome["child"].environment)
-    assert {name: values for name, values in left.items() if name not in system.keeps} == {}
+    children = (BASH, ZSH, DASH, KSH, TCSH, FISH)
+    bare = [Child(child, [start(system), Look(f"bare {child}")]) for child in children]
+    unload = [Child(c, [start(system), module("unload", KINDS[kind][0]), Look(f"{c}")]) for c in children]
+    load = module("load", KINDS[kind][0])
+    outcome = run(shell, [start(system), *bare, load, *unload, Look("after")], environment)
+    for child in children:
+        left = changes(outcome[f"bare {child}"].environment, outcome[f"{child}"].environment)
+        assert {name: values for name, values in left.items() if name not in system.keeps} == {}, child
     assert_quiet(outcome)
+    assert token(outcome["after"]) == loads(KINDS[kind][0])
 
 
 def test_words_that_were_there_before_stay(modules: ModuleSite, system: ModuleSystem, shell: Dialect) -> None:
@@ -198,9 +297,11 @@ def test_a_load_of_the_users_own_is_not_the_modules_to_undo(
 # errors, odd sites ----------------------------------------------------------------------------------------------
 
 
-def test_without_scratch(modules: ModuleSite, system: ModuleSystem, shell: Dialect) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_scratch(modules: ModuleSite, system: ModuleSystem, shell: Dialect, kind: str) -> None:
     environment = {name: value for name, value in modules.start.items() if name != "SCRATCH"}
-    outcome = run(shell, [start(system), Look("before"), module("load", A), Look("after")], environment)
+    load = module("load", KINDS[kind][0])
+    outcome = run(shell, [start(system), Look("before"), load, Look("after")], environment)
     assert_undone(outcome, system)
     said = outcome.steps[2].stderr
     assert system.is_error(said)
@@ -234,7 +335,9 @@ def test_a_space_elsewhere(
 
 
 def test_a_hostile_root(make_modules: Callable[..., ModuleSite], system: ModuleSystem, shell: Dialect) -> None:
-    modules = make_modules(root_name='it\'s "a" conda; $HOME `id` & [x] {y ü')
+    name = 'it\'s "a" conda; $HOME `id` & [x] {y ü'
+    # Lmod hands LD_LIBRARY_PATH to its Tcl in quotes of its own: no module whatever loads where one is in it.
+    modules = make_modules(root_name=name.replace('"', "") if system is LMOD_WITH_TCL else name)
     steps = [start(system), Look("before"), module("load", A), Look("loaded"), module("unload", A), Look("after")]
     outcome = run(shell, steps, modules.start)
     assert_undone(outcome, system)
