@@ -59,13 +59,16 @@ def index(mirror: Path, subdir: str) -> dict[str, Any]:
 
 
 def test_packages_with_what_they_depend_on(centre: Centre) -> None:
-    assert centre.result("cache", "native", "--dry-run")["missing"] != []
-    assert not centre.pkgs.exists() or unpacked(centre) == set()
+    before = manifest(centre.root)
+    assert {*centre.result("cache", "native", "--dry-run")["missing"]} == {"native-1.0-0", "lib-1.5-0"}
+    assert {*centre.result("cache", "--channel-all", "--dry-run")["missing"]} == ALL
+    assert manifest(centre.root) == before
     result = centre.result("cache", "native")
     assert {*result["fetched"]} == {"native-1.0-0", "lib-1.5-0"} == unpacked(centre)
     archives = [p for p in centre.pkgs.iterdir() if p.name.endswith(".conda")]
     assert result["fetched_bytes"] == sum(path.stat().st_size for path in archives)
     assert all(whole(centre, stem) for stem in unpacked(centre))
+    assert centre.result("cache", "native", "--dry-run")["there_already"] == 2
     again = centre.result("cache", "native", "lib<2")
     assert (again["wanted"], again["there_already"], again["fetched"], again["log"]) == (2, 2, [], "")
     assert "2 packages wanted, 2 there already" in centre("cache", "native").out

@@ -101,7 +101,8 @@ async def _create(name: str, args: Any, channels: list[str], settings: dict[str,
 
     if (args.prefix / "conda-meta" / "history").exists():
         raise FileExistsError(f"{args.prefix} is an environment already")
-    cache = Path(os.environ["CONDA_PKGS_DIRS"])
+    caches = [Path(directory) for directory in os.environ["CONDA_PKGS_DIRS"].split(",")]
+    cache = caches[0]
     if args.file:
         if name == "conda":
             raise ValueError("Duplicate packages found in 'explicit_packages'.")
@@ -118,7 +119,7 @@ async def _create(name: str, args: Any, channels: list[str], settings: dict[str,
         )
         wanted = [_as_json(record) for record in solved]
     if args.dry_run:
-        missing = [record for record in wanted if not (cache / _stem(record) / "info/index.json").exists()]
+        missing = [r for r in wanted if not any((c / _stem(r) / "info/index.json").exists() for c in caches)]
         link = wanted if name != "conda" else [{"dist_name": _stem(r), "platform": r["subdir"]} for r in wanted]
         print(json.dumps({"success": True, "actions": {"FETCH": missing, "LINK": link}}))
         return 0

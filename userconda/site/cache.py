@@ -229,6 +229,12 @@ def _throw_away(environment: Mapping[str, str]) -> str:
     return os.path.join(os.path.dirname(environment["HOME"]), "prefix")
 
 
+def reading_only(environment: Mapping[str, str]) -> dict[str, str]:
+    """Surroundings in which nothing is written to the cache: lists of channels go to one that is thrown away."""
+    own = os.path.join(os.path.dirname(environment["HOME"]), "pkgs")
+    return {**environment, "CONDA_PKGS_DIRS": f"{own},{environment['CONDA_PKGS_DIRS']}"}
+
+
 # what is there --------------------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ from userconda.site.cache import (
     packages_for,
     packages_of_channels,
     plan_cache,
+    reading_only,
     stems_in,
 )
 from userconda.site.definition import Site
@@ -106,7 +107,7 @@ def run(args: argparse.Namespace) -> CacheResult:
     with surroundings(site, own, pin_specs(site.pins)) as environment:
         program = find_program(site, args.program, environment)
         if args.dry_run:
-            plan = _plan(args, site, program, environment)
+            plan = _plan(args, site, program, reading_only(environment))
             there = [package.stem for package in plan.wanted if package not in plan.missing]
             return _result(args, plan, program, Fetched(), there)
         try:
