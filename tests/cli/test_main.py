@@ -39,7 +39,13 @@ GOOD = {
     "quota": ["quota"],
     "recover": ["recover"],
     "site init": ["site", "init", "--print"],
+    "site configure": ["site", "configure"],
+    "site environments": ["site", "environments", "--dry-run"],
+    "site cache": ["site", "cache", "--dry-run", "--mirror", "/nowhere/at/all"],
     "site modules": ["site", "modules"],
+    "site check": ["site", "check"],
+    "site package": ["site", "package", "--format", "tar", "--dry-run"],
+    "site users": ["site", "users", "--no-registers", "--search", "/nowhere/at/all"],
     "config": ["config"],
 }
 BAD = {
@@ -53,7 +59,13 @@ BAD = {
     "quota": ["quota", "/nowhere/at/all"],
     "recover": ["recover", "/nowhere/at/all"],
     "site init": ["site", "init", "--nonsense"],
+    "site configure": ["site", "configure", "--config", "/nowhere/at/all"],
+    "site environments": ["site", "environments", "--config", "/nowhere/at/all"],
+    "site cache": ["site", "cache", "--config", "/nowhere/at/all"],
     "site modules": ["site", "modules", "--config", "/nowhere/at/all"],
+    "site check": ["site", "check", "--config", "/nowhere/at/all"],
+    "site package": ["site", "package", "--format", "tar", "--config", "/nowhere/at/all"],
+    "site users": ["site", "users", "--config", "/nowhere/at/all"],
     "config": ["config", "--nonsense"],
 }
 ENVELOPE = ["schema", "command", "ok", "result", "warnings", "error"]
@@ -118,7 +130,8 @@ def test_the_envelope_of_success(ucenv: Cluster, command: str) -> None:
     run = ucenv(*GOOD[command], "--json")
     assert list(run.json) == ENVELOPE
     assert (run.json["schema"], run.json["command"], run.json["ok"]) == ("ucenv/1", command, True)
-    assert (run.json["error"], run.code, run.err) == (None, 0, "")
+    # Nothing of the site has been made yet, and that is the answer.
+    assert (run.json["error"], run.code, run.err) == (None, 1 if command == "site check" else 0, "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -145,7 +158,14 @@ RESULT_KEYS = {
     "quota": "directories fail_over reached readings texts unknown",
     "recover": "directory dry_run problems runs trash_removed",
     "site init": "conda_root dry_run path text",
+    "site configure": "changes dry_run entries root validated",
+    "site environments": "commands dry_run environments program root",
+    "site cache": "cache dry_run exit_code failed fetched fetched_bytes free_bytes last_lines log mirror missing "
+    "missing_bytes program there_already wanted",
     "site modules": "dry_run files tree",
+    "site check": "differences path remarks root",
+    "site package": "action dry_run files format name path release size_bytes time tree version",
+    "site users": "conda_root elsewhere environments looked_at out_of_time searched spaces unreadable",
     "config": "files settings",
 }
 
@@ -183,6 +203,11 @@ ERRORS: list[tuple[errors.UcenvError, int, str]] = [
     (errors.LockTimeout("/x", "pid 1"), 24, "lock_timeout"),
     (errors.ModuleTreeConflict("/x", ("a",)), 25, "module_tree_conflict"),
     (errors.SiteFileExists("/x"), 26, "site_file_exists"),
+    (errors.FileRefused("/x", 3, "reason"), 27, "file_refused"),
+    (errors.MirrorNotOurs("/x"), 29, "mirror_not_ours"),
+    (errors.ProgramMissing("rpmbuild", "rpm", "makes it"), 15, "program_missing"),
+    (errors.CondaProgramUnusable("/x/conda", "reason"), 16, "conda_program"),
+    (errors.ProgramFailed("rpmbuild", 1, "said"), 53, "program_failed"),
     (errors.NotEnoughSpace("/x", 2, 1), 30, "not_enough_space"),
     (errors.NotEnoughInodes("/x", 2, 1), 31, "not_enough_inodes"),
     (errors.QuotaExceeded("/x", 2, 1), 32, "quota_exceeded"),
