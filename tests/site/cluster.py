@@ -24,7 +24,7 @@ from tests.support.users import User, run_as
 HOOKS = ("ucenv.sh", "ucenv.csh", "ucenv-act.csh", "ucenv.fish")
 
 
-def _package(name: str, version: str, *depends: str) -> Package:
+def plain_package(name: str, version: str, *depends: str) -> Package:
     files = [PackageFile(f"share/{name}/version.txt", f"{version}\n".encode())]
     if name == "powerai":
         script = 'export POWERAI_VERSION="$(cat "$CONDA_PREFIX/share/powerai/version.txt")"\n'
@@ -33,10 +33,10 @@ def _package(name: str, version: str, *depends: str) -> Package:
 
 
 PACKAGES = (
-    *(_package("tensorflow", version) for version in ("1.15.0", "2.0.0", "2.1.0")),
-    _package("powerai", "1.6.1", "tensorflow 1.15.0"),
-    _package("powerai", "1.6.2", "tensorflow 2.0.0"),
-    _package("powerai", "1.7.0", "tensorflow 2.1.0"),
+    *(plain_package("tensorflow", version) for version in ("1.15.0", "2.0.0", "2.1.0")),
+    plain_package("powerai", "1.6.1", "tensorflow 1.15.0"),
+    plain_package("powerai", "1.6.2", "tensorflow 2.0.0"),
+    plain_package("powerai", "1.7.0", "tensorflow 2.1.0"),
 )
 
 
@@ -109,6 +109,8 @@ def make_cluster(directory: Path, administrator: User, user: User, real: Path | 
     install_packages(base, root, directory / "unpacked")  # in a cache of conda's the archives are too
     for path in (root / "envs", root / "pkgs"):
         path.mkdir()
+    for path in (root / "conda-meta").iterdir():
+        path.chmod(0o644)
     if real is None:
         install_stand_in(root)
     else:

@@ -71,7 +71,7 @@ def edit(cluster: Cluster, versions: list[str]) -> None:
         r'version = "0"': 'version = "4.8.3"',
     }
     for pattern, value in changes.items():
-        text = re.sub(rf"^{pattern}", lambda match, value=value: value, text, flags=re.M)  # type: ignore[misc]
+        text = re.sub(rf"^{pattern}", lambda match, value=value: value, text, flags=re.M)
     text += GROUP.format(versions=", ".join(f'"{version}"' for version in versions))
     cluster.file.write_text(text)
 
