@@ -17,7 +17,7 @@ from typing import Any
 
 from demo import Package, PackageFile, index_channel, write_package
 from tests.cli.conftest import Cluster, Run
-from tests.support import Unavailable
+from tests.support import CHECKOUT, Unavailable
 from tests.support.conda_stand_in import install_stand_in
 from userconda import processes
 
@@ -117,7 +117,11 @@ class Centre:
         """In a process, and a session, of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "userconda", "site", *map(str, words)],
-            env={**self.prompt.environment, "PYTHONPATH": str(Path(__file__).parents[2])},
+            env={
+                "TMPDIR": str(self.directory),
+                **self.prompt.environment,
+                "PYTHONPATH": str(Path(__file__).parents[2]),
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -179,9 +179,14 @@ def _differences(packages: Sequence[str], versions: Mapping[str, str]) -> tuple[
             )
         elif exact is None:
             unjudged.append(f"whether {name} {have} is {spec!r} is not judged")
-        elif exact["version"] and not _is_version(have, exact["version"], exact["how"] == "==" and not exact["star"]):
+        elif exact["version"] and not _is_version(have, exact["version"], _is_exact(exact)):
             differing.append(f"{spec} was asked, it has {have}")
     return differing, unjudged
+
+
+def _is_exact(spec: re.Match[str]) -> bool:
+    """`=1.2` alone is fuzzy for conda; `==1.2`, ` 1.2` and `=1.2=build` are not."""
+    return not spec["star"] and (spec["how"] != "=" or bool(spec["build"]))
 
 
 def _is_version(have: str, asked: str, exact: bool) -> bool:
