@@ -120,7 +120,7 @@ class Centre:
             env={
                 "TMPDIR": str(self.directory),
                 **self.prompt.environment,
-                "PYTHONPATH": str(Path(__file__).parents[2]),
+                "PYTHONPATH": str(CHECKOUT),
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
