@@ -71,18 +71,20 @@ def beside_empty(
     for action in ("load", "unload"):
         ours, empty = seconds[name, action][1:], seconds[EMPTY, action][1:]
         ratios = tuple(a / b for a, b in zip(ours, empty, strict=True))
-        medians = [1000 * statistics.median(values) for values in (ours, empty)]
-        row = Row("modules", f"{system}, {shell}: {action} {what}", "an empty modulefile", ratios, *medians, "ms")
+        first, second = 1000 * statistics.median(ours), 1000 * statistics.median(empty)
+        row = Row("modules", f"{system}, {shell}: {action} {what}", "an empty modulefile", ratios, first, second, "ms")
         bench.rows.append(row)
-        bench.say(f"{row.subject}: {medians[0]:.1f} ms, empty {medians[1]:.1f} ms: {row.median:.2f}")
+        bench.say(f"{row.subject}: {first:.1f} ms, empty {second:.1f} ms: {row.median:.2f}")
 
 
 def timed(argv: list[str], environment: dict[str, str]) -> dict[tuple[str, str], list[float]]:
     """Module and action -> seconds, one for each time. The shell says by an empty line that it is ready, waits for an
     answer, and names what it has done: no process of its own is between."""
     found: dict[tuple[str, str], list[float]] = {}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(argv, env=environment, cwd="/", text=True, bufsize=1, **pipes) as shell:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        argv, env=environment, cwd="/", stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1
+    ) as shell:
         assert shell.stdin is not None
         assert shell.stdout is not None
         assert shell.stderr is not None

@@ -75,6 +75,11 @@ def test_a_group_that_is_frozen() -> None:
     ]
 
 
+def test_one_default_for_a_name() -> None:
+    text = EXAMPLE.replace('["python3/powerai_1.7.0"]', '["python3/powerai_1.7.0", "python3/powerai_1.6.2"]')
+    assert mistakes(text) == ["line 19: modules.defaults: one default is wanted for 'python3', not 2"]
+
+
 def mistakes(text: str) -> list[str]:
     with pytest.raises(SiteFileInvalid) as caught:
         parse(text)

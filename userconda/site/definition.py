@@ -202,6 +202,8 @@ def _text(value: Any) -> str:
         raise _Wrong("a text is wanted")
     if not all(character.isprintable() for character in value):
         raise _Wrong("a text without control characters is wanted")
+    if any(character > "\uffff" for character in value):
+        raise _Wrong("a text without characters past U+FFFF is wanted: Tcl 8.6, which reads modulefiles, knows none")
     if "]===]" in value:
         raise _Wrong("a text without ']===]' is wanted: it ends a string where Lmod reads a Tcl modulefile")
     return value
@@ -510,6 +512,10 @@ class _Reader:
         for name in sorted(modules):
             if any(other.startswith(f"{name}/") for other in modules):
                 self.say(("environments",), f"module {name!r} would be a file and a directory")
+        directories = [name.rpartition("/")[0] for name in site.modules.defaults]
+        for directory in sorted({d for d in directories if directories.count(d) > 1}):
+            count = directories.count(directory)
+            self.say(("modules", "defaults"), f"one default is wanted for {directory!r}, not {count}")
         known = modules | {p.module for p in site.package_modules}
         for name in site.modules.defaults:
             if name not in known and not any(_could_be(name, p.module) for p in site.package_modules):
