@@ -239,6 +239,8 @@ class SiteFileMissing(UcenvError):
 
     @property
     def hints(self) -> tuple[str, ...]:
+        if not self.path:
+            return ("set UCENV_CONDA_ROOT to the root of the conda, or name its file with --config FILE",)
         return ("`ucenv site init` writes one; --config FILE names another place",)
 
 
@@ -378,7 +380,7 @@ class LockTimeout(UcenvError):
 
 @dataclass(eq=False)
 class ModuleTreeConflict(UcenvError):
-    """Modulefiles that ucenv did not write are where its own would be."""
+    """Modulefiles that ucenv did not write, or wrote for another conda, are where its own would be."""
 
     tree: str
     paths: tuple[str, ...]
@@ -388,7 +390,7 @@ class ModuleTreeConflict(UcenvError):
     @property
     def message(self) -> str:
         what = format_count(len(self.paths), "file")
-        return f"{printable(self.tree)} has {what} there that ucenv did not write:{_listing(self.paths)}"
+        return f"{printable(self.tree)} has {what} there that ucenv did not write for this conda:{_listing(self.paths)}"
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -470,6 +472,8 @@ class NotEnoughSpace(UcenvError):
 
     @property
     def message(self) -> str:
+        if not self.needed_bytes and self.free_bytes is None:  # met while writing
+            return f"{printable(self.path)}: nothing more can be written ({self.cause})"
         left = "an unknown amount is" if self.free_bytes is None else f"{format_bytes(self.free_bytes)} is"
         return f"{printable(self.path)}: {format_bytes(self.needed_bytes)} needed, {left} left ({self.cause})"
 
@@ -628,7 +632,8 @@ class FileOperation(UcenvError):
 
     @property
     def message(self) -> str:
-        return f"{self.operation} of {printable(self.path)} failed: {os.strerror(self.errno)}"
+        of = "" if self.operation.endswith(" directory") else "of "
+        return f"{self.operation} {of}{printable(self.path)} failed: {os.strerror(self.errno)}"
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -636,6 +641,8 @@ class FileOperation(UcenvError):
             errno.EACCES: "ask the owner of that path for access",
             errno.EPERM: "ask the owner of that path for access",
             errno.EROFS: "that filesystem is mounted read-only; give another place with --root or --prefix",
+            errno.EISDIR: "a file is wanted there, and that is a directory",
+            errno.ENOTDIR: "a directory is wanted there, and something on the way is none",
             errno.EIO: "the filesystem or its server failed; tell your administrators",
             errno.ESTALE: "the file server lost the file; try again",
             # Of what a command makes, that is NotEnoughSpace: here its report had no room.
@@ -679,7 +686,9 @@ class SpaceNotWritable(UcenvError):
 
     @property
     def hints(self) -> tuple[str, ...]:
-        return ("set SCRATCH, UCENV_ROOT or --root to a directory of yours",)
+        return (
+            "set SCRATCH, UCENV_ROOT or --root to a directory of yours; only its owner writes into a shared conda",
+        )
 
 
 @dataclass(eq=False)

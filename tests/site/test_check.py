@@ -161,7 +161,7 @@ BREAKAGES: dict[str, tuple[Callable[[Cluster, Path], object], str, str, str]] = 
     ),
     "somebody else's file in its place": (
         lambda ucenv, root: (ucenv.site.tmp / "modulefiles/conda/4.8.3").write_text("#%Module\n"),
-        "modules", ".*that ucenv did not write:; +conda/4.8.3", "nothing was written; move them away",
+        "modules", ".*that ucenv did not write for this conda:; +conda/4.8.3", "nothing was written; move them away",
     ),
     "a conda of another version": (
         lambda ucenv, root: (root / "conda-meta/conda-24.1.0-0.json").touch(),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def render_init(result: InitResult) -> None:
     would = "would be written" if result.dry_run else "written"
     print_text(f"{printable(result.path)} {would}, for {printable(result.conda_root)}")
-    print_text("edit it; then `ucenv site modules --dry-run`")
+    print_text("edit it; then `ucenv site check` tells what is to be done")
 
 
 def render_modules(result: ModulesResult) -> None:

@@ -55,6 +55,8 @@ def check_site(site: Site, *, permissions: bool = True, expose_all: bool = False
     warnings: list[str] = []
     with _as_difference(found, "conda", "mend [conda] in site.toml, or install the conda there"):
         found += _conda(site)
+    if versions_of(site.root) is None:  # all else would only say so again
+        return found, warnings
     with _as_difference(found, "configure", _CONFIGURE):
         plan = plan_configure(site, permissions=permissions)
         found += [

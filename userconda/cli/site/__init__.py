@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from userconda.config import Config, read_config
-from userconda.errors import SiteFileMissing
+from userconda.errors import SiteFileInvalid, SiteFileMissing, SiteFileProblem
 from userconda.fsops import failure
-from userconda.site.definition import Site, parse_site
+from userconda.site.definition import Site, line_of, parse_site
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,16 +44,19 @@ def site_file(args: argparse.Namespace, config: Config) -> str:
     return os.path.join(config.conda_root, "etc", "ucenv", "site.toml")
 
 
-def read_site(args: argparse.Namespace) -> Site:
+def read_site(args: argparse.Namespace, *, any_root: bool = False) -> Site:
     """
+    Args:
+        any_root: whether it names a conda is looked at elsewhere.
+
     Raises:
         SiteFileMissing, SiteFileInvalid: there is no file, or one with mistakes.
         FileOperation: it cannot be read.
     """
-    return read_site_and_text(args)[0]
+    return read_site_and_text(args, any_root=any_root)[0]
 
 
-def read_site_and_text(args: argparse.Namespace) -> tuple[Site, str]:
+def read_site_and_text(args: argparse.Namespace, *, any_root: bool = False) -> tuple[Site, str]:
     """As `read_site`; with the text, in which lines can be found."""
     path = site_file(args, read_config({"root": args.root}))
     try:
@@ -63,4 +66,9 @@ def read_site_and_text(args: argparse.Namespace) -> tuple[Site, str]:
         raise SiteFileMissing(path) from None
     except OSError as exc:
         raise failure("reading", path, exc) from None
-    return parse_site(text, path), text
+    site = parse_site(text, path)
+    if not any_root and not os.path.isdir(os.path.join(site.root, "conda-meta")):
+        # By a slip of the pen modules of nothing would be written, and a second conda begun.
+        problem = f"{site.root} is no conda: it has no directory conda-meta"
+        raise SiteFileInvalid(path, (SiteFileProblem(line_of(text, ("conda", "root")), "conda.root", problem),))
+    return site, text

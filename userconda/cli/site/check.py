@@ -47,6 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CheckResult:
-    site = read_site(args)
+    site = read_site(args, any_root=True)
     differences, warnings = check_site(site, permissions=not args.no_permissions, expose_all=args.all)
     return CheckResult(site.path, site.root, tuple(differences), tuple(warnings))

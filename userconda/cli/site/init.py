@@ -11,7 +11,7 @@ from userconda import fsops
 from userconda.cli.site import add_config_argument, site_file
 from userconda.config import read_config
 from userconda.environments import versions_of
-from userconda.errors import NoSystemConda, SiteFileExists
+from userconda.errors import NoSystemConda, NotAPrefix, SiteFileExists
 from userconda.site.definition import is_module_name
 from userconda.site.template import site_file_text
 
@@ -40,6 +40,8 @@ def run(args: argparse.Namespace) -> InitResult | str:
     root = config.conda_root
     if root is None:
         raise NoSystemConda
+    if not os.path.isdir(os.path.join(root, "conda-meta")):
+        raise NotAPrefix(root)
     path = site_file(args, config)
     versions = versions_of(root) or {}
     text = site_file_text(root, versions.get("conda", "0"), _environments(root))
