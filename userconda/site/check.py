@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -139,10 +140,10 @@ def _leftovers(site: Site) -> Iterator[Difference]:
         for name in names:
             path = os.path.join(state, what, name)
             if what == "trash":
-                yield Difference("environments", f"{path} is left of an interrupted run", f"rm -rf {path}")
+                yield Difference("environments", f"{path} is left of an interrupted run", f"rm -rf {shlex.quote(path)}")
             elif name not in known and not ((holder := locks.read_holder(path)) and locks.is_alive(holder)):
                 text = f"{name} is half-made by an interrupted run, and no longer in site.toml"
-                yield Difference("environments", text, f"rm -rf {site.prefix(name)} {path}")
+                yield Difference("environments", text, f"rm -rf {shlex.quote(site.prefix(name))} {shlex.quote(path)}")
 
 
 def _modules(site: Site, expose_all: bool) -> Iterator[Difference]:
