@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from tests.modules.systems import SYSTEMS
 from tests.site.cluster import Cluster, make_cluster, plain_package
 from tests.support import CHECKOUT, Unavailable
 from tests.support.filesystems import scratch_directory
+from tests.support.sysctl import protected_hardlinks
 from tests.support.users import two_users
 from userconda.config import parse_toml
 from userconda.errors import SiteFileInvalid, SiteFileProblem
@@ -29,11 +31,14 @@ GUIDE = CHECKOUT / "docs/administrator.md"
 PLACE = re.compile(r"^## (?P<heading>[^\n]+)$|^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 CRON = re.compile(r"^(?:[\d*/,-]+ +){5}(.*)$", re.M)
 END = "\x01"
+#: A user without a name.
+STRANGER = 61003
 #: What differs from day to day, from machine to machine and from Python to Python.
 UNSTEADY = (
     (r"\b\d[\d,.]* (B|kB|MB|GB|TB|s|entries|entry)\b", r"N \1"),
     (r"\d{4}-\d\d-\d\d", "DATE"),
     (r"\b\d{14}\b", "TIME"),
+    (r"hard-linked|reflinked|copied", "HOW"),  # by the node's sysctl
     (r"[ \t]+", " "),
 )
 
@@ -61,6 +66,7 @@ class Guide:
             "/scratch/alice": str(self.cluster.scratch),
             "/apps": f"{here}/apps",
             "/scratch": f"{here}/scratch",
+            "/srv": f"{here}/srv",
         }
 
     def here(self, text: str) -> str:
@@ -75,6 +81,7 @@ class Guide:
         text = re.sub(r"^note: the settings were not validated: .*\n", "", text, flags=re.M)
         text = re.sub(r"python-\d+\.\d+\.\d+-\w+", "python-3.11.2-h0000000_0_cpython", text)
         text = re.sub(r"\bPython \d+\.\d+\.\d+", "Python 3.11.2", text)
+        text = text.replace(f"user {STRANGER}", "bob")
         return text.replace(self.cluster.user.name, "alice").replace(self.cluster.administrator.name, "conda")
 
     def follow(self, block: str) -> list[tuple[str, str, int]]:
@@ -121,6 +128,24 @@ def _mended(guide: Guide) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def _many_users(guide: Guide) -> None:
+    """Clones of alice's, one of bob's of what is no more, and eve, who keeps hers closed."""
+    cluster = guide.cluster
+    old, new = cluster.prefix("py3_powerai_1.6.1"), cluster.prefix("py3_powerai_1.6.2")
+    scratch = cluster.scratch.parent
+    made = cluster.as_administrator(f"cp -a {new} {old}")
+    assert made.returncode == 0, made.stdout
+    ucenv = f"{cluster.root}/bin/ucenv clone -q -y"
+    made = cluster.as_user(f"{ucenv} mine mine2 && UCENV_ROOT=$SCRATCH/bob/conda_local {ucenv} {old.name} old")
+    assert made.returncode == 0, made.stdout
+    shutil.rmtree(old)
+    (cluster.scratch / "bob").rename(scratch / "bob")
+    for path in (scratch / "bob", *(scratch / "bob").rglob("*")):
+        os.chown(path, STRANGER, STRANGER, follow_symlinks=False)
+    (scratch / "eve/conda_local/envs").mkdir(parents=True)
+    (scratch / "eve/conda_local/envs").chmod(0o700)
+
+
 #: What ends with 1 where it finds something -> where it shall.
 DIFFERS = {"ucenv site check": "A check for every night"}
 
@@ -130,6 +155,7 @@ BEFORE: dict[str, Callable[[Guide], None]] = {
     "A check for every night": _a_bad_day,
     "Environments": _without_an_environment,
     "Cache": _mended,
+    "Who has clones of what": _many_users,
 }
 
 
@@ -145,9 +171,9 @@ def world() -> Iterator[Guide]:
         for package in (plain_package("numpy", "1.26.4"), plain_package("pandas", "2.2.3", "numpy")):
             write_package(package, forge)
         index_channel(forge)
-        apps = directory / "scratch/apps"
-        apps.mkdir()
-        os.chown(apps, administrator.uid, administrator.gid)
+        for path in (directory / "scratch/apps", directory / "srv/repository", directory / "srv/node"):
+            path.mkdir(parents=True)
+            os.chown(path, administrator.uid, administrator.gid)
         yield Guide(cluster, cluster.start_of(systems[0]))
 
 
@@ -200,6 +226,8 @@ def steady(text: str) -> list[str]:
 
 def test_the_guide_does_what_it_shows() -> None:
     text = GUIDE.read_text()
+    if shutil.which("rpmbuild") is None:
+        raise Unavailable("needs rpmbuild", tool="rpm")
     with world() as guide:
         assert steady(follow(guide, text)) == steady(text)
 
@@ -232,6 +260,6 @@ def test_what_the_guide_shows_of_the_file_is_taken(text: str) -> None:
 
 
 if __name__ == "__main__":
-    with world() as made:
+    with protected_hardlinks(0), world() as made:
         GUIDE.write_text(follow(made, GUIDE.read_text()))
     sys.exit(0)
