@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import clone, conda, growth, latency, plugin, refused, shells, start, usage
+from benchmarks import clone, conda, growth, latency, modules, plugin, refused, shells, start, usage
 from benchmarks.measure import Bench, Options, Row, Skipped
 from tests.support import Unavailable
 from tests.support.filesystems import loop_mount, scratch_directory
@@ -29,6 +29,7 @@ GROUPS = {
     "start": start,
     "shells": shells,
     "plugin": plugin,
+    "modules": modules,
     "usage": usage,
 }
 
@@ -53,7 +54,7 @@ def main() -> int:
     load_before = os.getloadavg()[0]
     names = arguments.only or list(GROUPS)
     try:
-        with place(options, needs_room=not set(names) <= {"start", "shells"}) as (directory, filesystem):
+        with place(options, needs_room=not set(names) <= {"start", "shells", "modules"}) as (directory, filesystem):
             bench = Bench(options, directory)
             for name in names:
                 print(f"{name}:", file=sys.stderr, flush=True)

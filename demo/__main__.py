@@ -11,11 +11,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo.modules import configure_conda, expose_conda, find_module_systems, sessions
 from demo.packages import PYTHON, CompilerNotFound, package_with_compiled_library
 from demo.stage import (
     CHECKOUT,
@@ -48,9 +49,15 @@ class Scene:
         two: the researcher is not the owner of the system conda.
         sysctl: fs.protected_hardlinks may be set.
         hook: the file that a shell sources.
+        administrator: the owner of the system conda; of somebody's it is you, and nothing is written in it.
+        directory: where all of it is.
+        root: of the system conda.
     """
 
     shell: Shell
+    administrator: Shell
+    directory: Path
+    root: Path
     researcher: Person
     home: Path
     hook: Path
@@ -137,7 +144,8 @@ def set_stage(directory: Path, theirs: Path | None, admin: Person, researcher: P
         researcher = admin = me()
         ucenv = ucenv_for(researcher, directory / "tool")
     assert ucenv is not None
-    if theirs is None and admin.uid != os.geteuid():
+    install_command(tool := directory / "tool" if theirs else root, ucenv)
+    if theirs is None:
         give(root, admin)
     owner = Person(source_prefix.stat().st_uid, source_prefix.stat().st_gid)
     two = owner.uid != researcher.uid
@@ -153,16 +161,27 @@ def set_stage(directory: Path, theirs: Path | None, admin: Person, researcher: P
         os.chown(path, researcher.uid, researcher.gid)
     print(f"The user's SCRATCH is {scratch}.")
     conda = {"CONDA_EXE": os.environ["CONDA_EXE"]} if theirs else {"UCENV_CONDA_ROOT": str(root)}
+    if theirs:
+        conda["PATH"] = f"{tool}/bin:/usr/local/bin:/usr/bin:/bin"
     shell = Shell(researcher, ucenv, home, {"SCRATCH": str(scratch), **conda})
+    if theirs:
+        admin = me()
+    admins_home = directory / "admin"
+    for path in (admins_home, directory / "modulefiles"):
+        path.mkdir()
+        os.chown(path, admin.uid, admin.gid)
+    administrator = Shell(admin, ucenv, admins_home, conda)
     sysctl = may_set()
     if two and not sysctl:
         print("fs.protected_hardlinks cannot be set here (a container): what it is now is all that can be shown.")
-    hook = install_hook(root if theirs is None else directory / "tool")
     return Scene(
         shell,
+        administrator,
+        directory,
+        root,
         researcher,
         home,
-        hook,
+        tool / "etc/profile.d/ucenv.sh",
         scratch / "conda_local",
         source,
         source_prefix,
@@ -194,13 +213,20 @@ def make_conda(root: Path, directory: Path) -> None:
     print(f"{prefix}: {full_charge(prefix)}, made in {time.monotonic() - started:.0f} s.")
 
 
-def install_hook(prefix: Path) -> Path:
-    """Where the wheel puts it."""
-    hook = prefix / "etc/profile.d/ucenv.sh"
-    hook.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(CHECKOUT / "shell/ucenv.sh", hook)
-    hook.chmod(0o644)
-    return hook
+def install_command(prefix: Path, ucenv: Sequence[str]) -> None:
+    """The hooks where the wheel puts them, and the command that pip makes of it."""
+    for directory, names in (
+        ("etc/profile.d", ("ucenv.sh", "ucenv.csh", "ucenv.fish")),
+        ("share/ucenv/shell", ("ucenv.sh", "ucenv.csh", "ucenv-act.csh", "ucenv.fish")),
+    ):
+        (prefix / directory).mkdir(parents=True, exist_ok=True)
+        for name in names:
+            shutil.copyfile(CHECKOUT / "shell" / name, prefix / directory / name)
+            (prefix / directory / name).chmod(0o644)
+    command = prefix / "bin/ucenv"
+    command.parent.mkdir(exist_ok=True)
+    command.write_text(f'#!/bin/sh\nexec {shlex.join(ucenv)} "$@"\n')
+    command.chmod(0o755)
 
 
 def smallest_environment(root: Path) -> tuple[str, Path]:
@@ -247,6 +273,7 @@ def tell(scene: Scene) -> None:
         expect(re.search(rf"^{name}\b.*\b{re.escape(source)}\b", listed, re.M), f"{name} is listed as a clone")
     usage(scene, "mine", *copies)
     job(scene, "mine")
+    site(scene)
 
     print("\nIn sum, as the filesystem counts it")
     links_were_allowed = cheap.size_bytes < whole.size_bytes / 2
@@ -348,6 +375,19 @@ def job(scene: Scene, name: str) -> None:
     answer = scene.shell.show("Loaded, used, unloaded.", "bash job.sh")
     expect(f"{name}: {scene.prefix(name)}/bin/python" in answer, "its Python is the first on PATH")
     expect("as it was, byte for byte" in answer, "the shell's environment is what it was before the load")
+
+
+def site(scene: Scene) -> None:
+    """The administrator's side, and what it gives the researcher: modules."""
+    tree, shell = scene.directory / "modulefiles", scene.administrator
+    if scene.made:
+        module = configure_conda(shell, scene.root, tree)
+    else:
+        module = expose_conda(shell, scene.root, tree, scene.source, scene.directory / "site.toml")
+    systems = find_module_systems(scene.researcher, scene.directory / "tool")
+    names = sessions(scene.shell, scene.home, systems, tree, module, scene.source, "fourth", "fifth")
+    for name in names:
+        expect(scene.prefix(name).is_dir(), f"{name} is there")
 
 
 def show_it_works(scene: Scene, name: str, *, briefly: bool = False) -> None:

@@ -191,7 +191,8 @@ def ucenv_for(person: Person, directory: Path) -> list[str] | None:
         return installed
     library = directory / "lib"
     _copy_distribution("ucenv", library, set())
-    shutil.copytree(CHECKOUT / "userconda", library / "userconda", dirs_exist_ok=True)
+    for name in ("userconda", "shell"):
+        shutil.copytree(CHECKOUT / name, library / name, dirs_exist_ok=True)
     minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
     start = f"import sys; sys.path.insert(0, {str(library)!r}); from userconda.cli import main; sys.exit(main())"
     for python in (os.path.realpath(sys.executable), f"/usr/bin/{minor}", f"/usr/local/bin/{minor}"):

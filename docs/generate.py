@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from userconda import errors
-from userconda.cli import COMMANDS
-from userconda.cli.boundary import parser_for
+from userconda.cli import COMMANDS, GROUPS
+from userconda.cli.boundary import group, parser_for
 from userconda.config import SETTINGS
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -44,8 +44,11 @@ The word is `error.code` in `--json`.
 
 def commands() -> str:
     parts = [MADE, "# Commands\n"]
-    for name in COMMANDS:
-        module = importlib.import_module(f"userconda.cli.{name}")
+    names = [
+        word for name in COMMANDS for word in ([f"{name} {part}" for part in group(name)] if name in GROUPS else [name])
+    ]
+    for name in names:
+        module = importlib.import_module(f"userconda.cli.{name.replace(' ', '.')}")
         parser = parser_for(name, module)
         parts.append(f"\n## ucenv {name}\n\n{parser.description}\n\n```console\n$ {module.EXAMPLE}\n```\n\n")
         parts.append("| | |\n|---|---|\n")

@@ -1,6 +1,9 @@
 # ucenv-act.csh - what the aliases of ucenv.csh source: load, activate, deactivate, unload.
 # For tcsh and csh.  `source ucenv-act.csh load [--module TOKEN] [ENV]` does without the aliases.
 #
+# A module's load has more options: --conda ROOT, --space DIR, --set NAME=VALUE; and --encoded, after which these and ENV come
+# as __ucenv_encode makes them: module systems put them through backquotes, where a brace alone is an error.
+#
 #   1 what is ours        names, and how values are kept in the environment
 #   2 lists               PATH-like variables, by whole entries
 #   3 keeping, restoring  three states: unset, empty, set
@@ -45,6 +48,10 @@ foreach __ucenv_name ($__ucenv_options)
   __ucenv_do
 end
 if (! $__ucenv_noglob) u\nset noglob
+if ($__ucenv_by_module == 2 && $?__UCENVbrought && ! $?__UCENV_LEVELS) then
+  unalias ucenv ucenv_load ucenv_activate ucenv_deactivate ucenv_unload
+  u\nset __UCENVbrought
+endif
 alias __ucenv_end 'u\nset __ucenv_\*; unalias __ucenv_\*; e\xit '$__ucenv_status
 foreach __ucenv_text ($__ucenv_messages:q)
   e\cho ucenv: $__ucenv_text:q >>! /dev/stderr
@@ -69,7 +76,8 @@ goto __ucenv_say
 #   __UCENV_<n>_           names recorded
 #   __UCENV_<n>_<NAME>     its state before: =value, - (unset), ~value (set but not exported, in a parent)
 #   __UCENV_<n>G_<NAME>    its state after; missing where conda owns the name
-# Not exported: __UCENV_conda (this file, if the alias conda is ours), __UCENV_path (where PATH was unset), __UCENV_deadly (scripts that ended a call: see 4).
+# Not exported: __UCENV_conda (this file, if the alias conda is ours), __UCENV_path (where PATH was unset), __UCENV_deadly (scripts
+# that ended a call: see 4); and as long as a module is loaded that brought the words: __UCENVbrought.
 
 __ucenv_begin:
 # A script that tcsh could not go on after has ended the call before this one: see 4.
@@ -121,6 +129,7 @@ s\et __ucenv_unwatched = " _ PWD OLDPWD SHLVL argv command cwd echo euid gid gro
 if (1) set __ucenv_owned = ( CONDA_EXE CONDA_PYTHON_EXE CONDA_SHLVL CONDA_PREFIX CONDA_DEFAULT_ENV CONDA_PROMPT_MODIFIER _CE_M _CE_CONDA _CONDA_EXE _CONDA_ROOT )
 if (1) set __ucenv_messages = () __ucenv_kept = () __ucenv_lost = () __ucenv_lists = () __ucenv_state_names = () __ucenv_undecoded = ()
 s\et __ucenv_status = 0
+if (1) set __ucenv_sets = () __ucenv_module_root = "" __ucenv_module_space = "" __ucenv_by_module = 0 __ucenv_encoded = 0
 s\et __ucenv_broken = ""
 s\et __ucenv_failed = ""
 s\et __ucenv_stale = 0
@@ -253,6 +262,12 @@ if (! $%__ucenv_root && $?_CONDA_ROOT) then
 endif
 if ($__ucenv_top) set __ucenv_plan = ( stale $__ucenv_plan )
 goto __ucenv_next
+
+# Whether the words are there -> $__ucenv_text, empty where they are not.
+__ucenv_room_words:
+alias ucenv_load >! /proc/self/fd/0
+s\et __ucenv_text = "$<"
+e\xit 0
 
 # The place of this file -> $__ucenv_where, and the user's alias conda -> $__ucenv_text.  The input is an unlinked file of
 # the shell's own (<<), which a builtin writes by its name in /proc.
@@ -557,6 +572,8 @@ if (x$__ucenv_state:q == x$__ucenv_given:q) then
 endif
 s\et __ucenv_comma = 0
 if ($__ucenv_name == CONDA_PKGS_DIRS) s\et __ucenv_comma = 1
+s\et __ucenv_there = 0
+if (x$__ucenv_state:q == x= || (x$__ucenv_state:q != x- && x$__ucenv_before:q == x=)) s\et __ucenv_there = 1
 __ucenv_split
 s\et __ucenv_current_list = "$__ucenv_list"
 s\et __ucenv_state = $__ucenv_given:q
@@ -580,9 +597,10 @@ if ($__ucenv_n == 0 && $__ucenv_of == PATH && "$__ucenv_list" != "$__ucenv_befor
 endif
 __ucenv_undo_list_join:
 __ucenv_join
-# One that was unset, and is empty or holds one empty entry now, is unset.
-if (x$__ucenv_state:q == x= && x$__ucenv_before:q == x-) s\et __ucenv_state = -
-if (x$__ucenv_state:q == x- && x$__ucenv_before:q != x-) s\et __ucenv_state = "="
+# Empty now (or one empty entry), it stays set only where it was set to nothing before, or by somebody since.
+if (x$__ucenv_before:q == x-) s\et __ucenv_there = 0
+if (x$__ucenv_state:q == x= && ! $__ucenv_there) s\et __ucenv_state = -
+if (x$__ucenv_state:q == x- && $__ucenv_there) s\et __ucenv_state = "="
 goto __ucenv_next
 __ucenv_undo_list_normal:
 s\et __ucenv_old = "$__ucenv_list"
@@ -1282,11 +1300,34 @@ while ($__ucenv_arg <= $#argv)
       s\et __ucenv_module = $__ucenv_word:s/--module=//:q
     endif
     if (! $%__ucenv_module) goto __ucenv_usage
+    s\et __ucenv_by_module = 1
+  else if (x$__ucenv_word:q == x--encoded) then
+    s\et __ucenv_encoded = 1
+  else if (x$__ucenv_word:q =~ x--{conda,space,set} && $__ucenv_arg <= $#argv) then
+    s\et __ucenv_text = $argv[$__ucenv_arg]:q
+    @ __ucenv_arg ++
+    if (x$__ucenv_word == x--set) then
+      if (! $__ucenv_encoded) then
+        __ucenv_encode
+      endif
+      if (x$__ucenv_text !~ x[$__ucenv_letters]*=*) goto __ucenv_usage
+      if (1) set __ucenv_sets = ( $__ucenv_sets $__ucenv_text )
+      continue
+    endif
+    if ($__ucenv_encoded) then
+      __ucenv_decode
+    endif
+    if (x$__ucenv_word == x--conda) s\et __ucenv_module_root = $__ucenv_text:q
+    if (x$__ucenv_word == x--space) s\et __ucenv_module_space = $__ucenv_text:q
   else if (x$__ucenv_word:q =~ x-* || $__ucenv_has_env) then
     goto __ucenv_usage
   else
     s\et __ucenv_has_env = 1
-    s\et __ucenv_env = $__ucenv_word:q
+    s\et __ucenv_text = $__ucenv_word:q
+    if ($__ucenv_encoded) then
+      __ucenv_decode
+    endif
+    s\et __ucenv_env = $__ucenv_text:q
   endif
 end
 if ($?__UCENV_TOKEN) then
@@ -1300,7 +1341,10 @@ if ($?UCENV_CONDA_ROOT) then
 else
   s\et __ucenv_value = ""
 endif
-if ($%__ucenv_value) then
+if ($%__ucenv_module_root) then
+  s\et __ucenv_value = $__ucenv_module_root:q
+  s\et __ucenv_error = "no conda: the module's is "$__ucenv_value:q", and no bin/conda is there"
+else if ($%__ucenv_value) then
   if (x$__ucenv_value:q =~ x*/) s\et __ucenv_value = $__ucenv_value:h:q
   s\et __ucenv_error = "no conda: UCENV_CONDA_ROOT is "$UCENV_CONDA_ROOT:q", and no bin/conda is there"
 else
@@ -1322,8 +1366,17 @@ s\et __ucenv_space = ""
 if ($?SCRATCH) then
   if ($%SCRATCH) s\et __ucenv_space = $SCRATCH:q/conda_local
 endif
-if ($?UCENV_ROOT) then
+# A space that the module before has given is not the user's own wish.
+s\et __ucenv_there = 0
+if ($?UCENV_ROOT && ! $?__UCENV_0_UCENV_ROOT) then
+  if ($%UCENV_ROOT) s\et __ucenv_there = 1
   if ($%UCENV_ROOT) s\et __ucenv_space = $UCENV_ROOT:q
+endif
+if ($%__ucenv_module_space && ! $__ucenv_there) then
+  s\et __ucenv_space = $__ucenv_module_space:q
+  s\et __ucenv_text = UCENV_ROOT=$__ucenv_space:q
+  __ucenv_encode
+  if (1) set __ucenv_sets = ( $__ucenv_sets "$__ucenv_text" )
 endif
 s\et __ucenv_error = "no space for environments: set SCRATCH, or UCENV_ROOT"
 if (! $%__ucenv_space) goto __ucenv_fail
@@ -1353,6 +1406,11 @@ while ($__ucenv_i)
   if ($__ucenv_there) set __ucenv_names = ( $__ucenv_names CONDA_PREFIX_$__ucenv_i )
   if ($__ucenv_stacked) set __ucenv_names = ( $__ucenv_names CONDA_STACKED_$__ucenv_i )
   @ __ucenv_i --
+end
+foreach __ucenv_word ($__ucenv_sets)
+  s\et __ucenv_text = "$__ucenv_word:s/=/ x/"
+  if (1) set __ucenv_words = ( $__ucenv_text )
+  if (1) set __ucenv_names = ( $__ucenv_names $__ucenv_words[1] )
 end
 if (1) set __ucenv_names = ( $__ucenv_owned $__ucenv_names PATH LD_LIBRARY_PATH MANPATH CONDA_ENVS_PATH CONDA_PKGS_DIRS PS1 )
 s\etenv __UCENV_LEVELS 0
@@ -1393,6 +1451,15 @@ foreach __ucenv_name ($__ucenv_names)
   alias __ucenv_do '__ucenv_keep __UCENV_0G_'$__ucenv_name
   __ucenv_do
 end
+foreach __ucenv_word ($__ucenv_sets)
+  s\et __ucenv_text = "$__ucenv_word:s/=/ x/"
+  if (1) set __ucenv_words = ( $__ucenv_text )
+  s\et __ucenv_text = "$__ucenv_words[2]:s/x//"
+  __ucenv_decode
+  s\et __ucenv_state = =$__ucenv_text:q
+  alias __ucenv_do '__ucenv_put '$__ucenv_words[1]'; __ucenv_keep __UCENV_0G_'$__ucenv_words[1]
+  __ucenv_do
+end
 s\etenv CONDA_EXE $__ucenv_root:q/bin/conda
 s\etenv CONDA_PYTHON_EXE $__ucenv_root:q/bin/python
 s\etenv CONDA_SHLVL $__ucenv_level
@@ -1404,6 +1471,21 @@ s\et __ucenv_loading = $__ucenv_has_env
 
 # `conda`, where the user has none.  The alias is ours as long as __UCENV_conda is set.
 __ucenv_define_conda:
+# The words of ucenv.csh, where a module is what brings them; they are the module's as long as __UCENVbrought is set.
+if ($__ucenv_by_module && ! $?__UCENVbrought && x$__ucenv_self:q =~ x/proc/*) then
+  s\ource $__ucenv_self __ucenv_room words << x
+x
+  if (! $%__ucenv_text) then
+    s\ource $__ucenv_self __ucenv_room where << x
+x
+    s\et __ucenv_where = $__ucenv_where:as/'/'\\''/:as/\!/\\!/:q
+    alias ucenv 's\ource '\'$__ucenv_where:q\'' ucenv \!*'
+    foreach __ucenv_word (load activate deactivate unload)
+      alias ucenv_$__ucenv_word 's\ource '\'$__ucenv_where:q\'' '$__ucenv_word' \!*'
+    end
+    s\et __UCENVbrought
+  endif
+endif
 if ($?__UCENV_conda || x$__ucenv_self:q !~ x/proc/*) goto __ucenv_next
 s\ource $__ucenv_self __ucenv_room where << x
 x
@@ -1424,6 +1506,7 @@ while ($__ucenv_arg <= $#argv)
     if (1) set __ucenv_messages = ( "this shell cannot list its variables: --all-names did nothing" )
   else if (x$__ucenv_word:q == x--module && $__ucenv_arg <= $#argv) then
     s\et __ucenv_module = $argv[$__ucenv_arg]:q
+    s\et __ucenv_by_module = 2
     @ __ucenv_arg ++
   else if (x$__ucenv_word:q =~ x--module=*) then
     s\et __ucenv_module = $__ucenv_word:s/--module=//:q

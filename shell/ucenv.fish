@@ -234,6 +234,10 @@ function __ucenv_merge -a name before given current older -d 'states -> state in
         end
         set -p __ucenv_list $removed
     end
+    # Empty now, it stays set only where it was set to nothing before, or by somebody since.
+    if test "x$before" != x=; and test "x$current" != x=
+        set before -
+    end
     __ucenv_list_state $name $before $current
 end
 
@@ -1341,6 +1345,13 @@ end
 # 6 load, unload ---------------------------------------------------------------------------------------------------
 
 function __ucenv_root -d 'the conda this shell is to have, in __ucenv_result; 1: none'
+    if test -n "$__ucenv_module_root"
+        set -g __ucenv_result $__ucenv_module_root
+        test -x $__ucenv_result/bin/conda
+        and return 0
+        set __ucenv_result "no conda: the module's is $__ucenv_module_root, and no bin/conda is there"
+        return 1
+    end
     if test -n "$UCENV_CONDA_ROOT"
         set -g __ucenv_result $UCENV_CONDA_ROOT
         test -x $__ucenv_result/bin/conda
@@ -1369,6 +1380,14 @@ end
 
 function __ucenv_space -d 'the user\'s space, in __ucenv_result; 1: none'
     set -g __ucenv_result "$UCENV_ROOT"
+    # A space that the module before has given is not the user's own wish.
+    if test -n "$__ucenv_module_space"; and test -z "$__ucenv_result"; or set -q __UCENV_0_UCENV_ROOT
+        set __ucenv_result $__ucenv_module_space
+        if test -n "$__ucenv_result"
+            set -ga __ucenv_module_names UCENV_ROOT
+            set -g __ucenv_module_value_UCENV_ROOT $__ucenv_result
+        end
+    end
     if test -z "$__ucenv_result" -a -n "$SCRATCH"
         set __ucenv_result $SCRATCH/conda_local
     end
@@ -1401,6 +1420,20 @@ function __ucenv_load -d '[--module TOKEN] [ENV]'
                     return 2
                 end
                 set token $argv[2]
+                set -e argv[1]
+            case --conda
+                set -g __ucenv_module_root "$argv[2]"
+                set -e argv[1]
+            case --space
+                set -g __ucenv_module_space "$argv[2]"
+                set -e argv[1]
+            case --set
+                if not __ucenv_find '(?s)\A(?<__ucenv_found>[A-Za-z_][A-Za-z0-9_]*)=' "$argv[2]"
+                    __ucenv_say 'load: --set takes NAME=VALUE'
+                    return 2
+                end
+                set -ga __ucenv_module_names $__ucenv_found
+                set -g __ucenv_module_value_$__ucenv_found (string replace -r '(?s)\A[^=]*=' '' -- $argv[2])
                 set -e argv[1]
             case '-*'
                 __ucenv_say "load: unknown option $argv[1]"
@@ -1456,7 +1489,7 @@ function __ucenv_load_env -a token stack
         __ucenv_saved_names 0
         set -a names $__ucenv_result
     end
-    set -l lists PATH LD_LIBRARY_PATH MANPATH CONDA_ENVS_PATH CONDA_PKGS_DIRS PS1
+    set -l lists PATH LD_LIBRARY_PATH MANPATH CONDA_ENVS_PATH CONDA_PKGS_DIRS PS1 $__ucenv_module_names
     __ucenv_note $names $lists
     __ucenv_open_record 0 $root
     for name in $names $lists
@@ -1477,6 +1510,10 @@ function __ucenv_load_env -a token stack
     set -gx _CE_CONDA ''
     set -gx _CONDA_EXE $root/bin/conda
     set -gx _CONDA_ROOT $root
+    for name in $__ucenv_module_names
+        set -l value __ucenv_module_value_$name
+        set -gx $name "$$value"
+    end
     __ucenv_given 0 $lists
     # What is no level, or has none above it, is as good as none: the load starts at 0.
     __ucenv_find_least
@@ -1702,6 +1739,11 @@ function __ucenv_do -d 'one operation, and the lines it ends with'
     set -q __ucenv_conflicts[1]
     and __ucenv_say "kept, because they were changed since: $__ucenv_conflicts"
     __ucenv_clear
+    if test "$argv[1..2]" = 'unload --module'; and set -q __ucenv_brought; and not set -q __UCENV_LEVELS
+        # A module that brought these words takes them along.
+        set -eg __ucenv_brought
+        builtin functions -e (builtin functions --names --all | string match -r '^(?:__ucenv_.*|ucenv|ucenv_(?:de)?activate|ucenv_(?:un)?load)$')
+    end
     return $outcome
 end
 
@@ -1709,7 +1751,7 @@ end
 function __ucenv_clear
     __ucenv_forget_notes
     __ucenv_erase __ucenv_{result,found,list,front,back,names,values,noted,at,least,below,above} \
-        __ucenv_{conflicts,lost,leftovers,undecoded}
+        __ucenv_{conflicts,lost,leftovers,undecoded} __ucenv_module_value_$__ucenv_module_names __ucenv_module_{root,space,names}
 end
 
 function ucenv_load -d 'make conda and your own environments ready, and activate one: [ENV]'

@@ -24,8 +24,8 @@
 #   __UCENV_<n>_<NAME>       state of NAME before: `=value`, `-` unset, `~value` set but not exported
 #   __UCENV_<n>G_<NAME>      state that we gave it
 #
-# Functions return values in __ucenv_r. Shell variables of ours live as long as a call; two stay: where this file is,
-# and, while loaded, that `conda` is a function of ours.
+# Functions return values in __ucenv_r. Shell variables of ours live as long as a call; three stay: where this file is,
+# and, while loaded, that `conda` is a function of ours, and that a module brought the words.
 
 # Under `set -a` all of this would be exported. (zsh exports no functions.) Put back at the end of the file.
 case ${ZSH_VERSION-}$- in
@@ -102,19 +102,26 @@ __ucenv_call() {
     done
     for __ucenv_r in $__ucenv_shopt; do \command shopt -s "$__ucenv_r"; done
     case $__ucenv_flags in *f*) ;; *) \command set +f ;; esac
-    \command set -- "$__ucenv_status" "$__ucenv_c" "$__ucenv_ifs"
-    \command unset -v __ucenv_alias __ucenv_all __ucenv_before __ucenv_below __ucenv_blank __ucenv_broken __ucenv_c \
-        __ucenv_callback __ucenv_changed __ucenv_close __ucenv_code __ucenv_depth __ucenv_env __ucenv_failed \
-        __ucenv_file __ucenv_flags __ucenv_given __ucenv_ifs __ucenv_inside __ucenv_interrupted __ucenv_json \
-        __ucenv_kept __ucenv_key __ucenv_known __ucenv_lang __ucenv_leave __ucenv_leaves __ucenv_level __ucenv_line \
-        __ucenv_list __ucenv_listed __ucenv_lost __ucenv_modifier __ucenv_module __ucenv_n __ucenv_names __ucenv_noted \
-        __ucenv_numbers __ucenv_object __ucenv_old __ucenv_open __ucenv_prefix __ucenv_put __ucenv_r __ucenv_root \
-        __ucenv_s __ucenv_scripts __ucenv_section __ucenv_shopt __ucenv_space __ucenv_stack __ucenv_status \
-        __ucenv_text __ucenv_token __ucenv_top __ucenv_undecoded __ucenv_user_exit __ucenv_v
+    for __ucenv_n in ${__ucenv_sets-}; do \command unset -v "__ucenv_set_$__ucenv_n"; done
+    case "$1 ${2-} ${__ucenv_brought-} ${__UCENV_LEVELS-}" in
+    'unload --module 1 ') __ucenv_r=forget ;;
+    *) __ucenv_r= ;;
+    esac
+    \command set -- "$__ucenv_status" "$__ucenv_c" "$__ucenv_ifs" "$__ucenv_r"
+    \command unset -v __ucenv_alias __ucenv_all __ucenv_before __ucenv_below __ucenv_blank __ucenv_broken \
+        __ucenv_c __ucenv_callback __ucenv_changed __ucenv_close __ucenv_code __ucenv_conda_root __ucenv_depth \
+        __ucenv_env __ucenv_failed __ucenv_file __ucenv_flags __ucenv_given __ucenv_ifs __ucenv_inside \
+        __ucenv_interrupted __ucenv_json __ucenv_kept __ucenv_key __ucenv_known __ucenv_lang __ucenv_leave \
+        __ucenv_leaves __ucenv_level __ucenv_line __ucenv_list __ucenv_listed __ucenv_lost __ucenv_modifier \
+        __ucenv_module __ucenv_n __ucenv_names __ucenv_noted __ucenv_numbers __ucenv_object __ucenv_old \
+        __ucenv_open __ucenv_option __ucenv_prefix __ucenv_put __ucenv_r __ucenv_root __ucenv_s __ucenv_scripts \
+        __ucenv_section __ucenv_sets __ucenv_shopt __ucenv_space __ucenv_stack __ucenv_status __ucenv_text \
+        __ucenv_token __ucenv_top __ucenv_undecoded __ucenv_user_exit __ucenv_v
     case $3 in
     =*) IFS=${3#=} ;;
     '') \command unset -v IFS ;;
     esac
+    case $4 in ?*) __ucenv_forget_words || \command : ;; esac
     case $2 in ?*) \command set "-$2" ;; esac
     \command return "$1"
 }
@@ -352,7 +359,7 @@ __ucenv_open_list() {
     esac
 }
 
-# The list as a state. Without entries it is unset where $1, the state before, was, else empty.
+# The list as a state. Without entries it is unset where $1, a state before, was, else empty.
 __ucenv_close_list() {
     case $__ucenv_list in
     "$__ucenv_s" | "$__ucenv_s$__ucenv_s")
@@ -400,6 +407,8 @@ __ucenv_merge() {
     case $4 in stale) __ucenv_put= ;; esac
     __ucenv_open_list "$1" "$3"
     __ucenv_v=$2 __ucenv_c=$3
+    # Empty now, it stays set only where it was set to nothing before, or by somebody since.
+    case $2 in -) ;; *) case $1 in [=~]) ;; -) __ucenv_v=- ;; *) case $2 in [=~]) ;; *) __ucenv_v=- ;; esac ;; esac ;; esac
     \command shift 4
     for __ucenv_r; do
         if __ucenv_replace "$__ucenv_r" "$__ucenv_put"; then __ucenv_put=; fi
@@ -1420,6 +1429,15 @@ __ucenv_do_deactivate() {
 
 # The conda that this file belongs to, in __ucenv_root.
 __ucenv_find_root() {
+    case ${__ucenv_conda_root-} in
+    ?*)
+        __ucenv_root=${__ucenv_conda_root%/}
+        if \command test ! -x "$__ucenv_root/bin/conda"; then
+            __ucenv_say "no conda: the module's is $__ucenv_conda_root, and no bin/conda is there" || \command return
+        fi
+        \command return 0
+        ;;
+    esac
     case ${UCENV_CONDA_ROOT-} in
     ?*)
         __ucenv_root=${UCENV_CONDA_ROOT%/}
@@ -1448,21 +1466,29 @@ __ucenv_find_root() {
 }
 
 __ucenv_do_load() {
-    __ucenv_module= __ucenv_env= __ucenv_token=
+    __ucenv_module= __ucenv_env= __ucenv_token= __ucenv_option= __ucenv_conda_root= __ucenv_space= __ucenv_sets=
     for __ucenv_v; do
-        case $__ucenv_module:$__ucenv_v in
-        next:*) __ucenv_module=$__ucenv_v __ucenv_token=1 ;;
-        :--module) __ucenv_module=next ;;
+        case $__ucenv_option:$__ucenv_v in
+        --module:*) __ucenv_module=$__ucenv_v __ucenv_token=1 __ucenv_option= ;;
+        --conda:*) __ucenv_conda_root=$__ucenv_v __ucenv_option= ;;
+        --space:*) __ucenv_space=$__ucenv_v __ucenv_option= ;;
+        --set:*=*)
+            __ucenv_option=
+            __ucenv_set "${__ucenv_v%%=*}" "${__ucenv_v#*=}" || __ucenv_option=usage
+            ;;
+        :--module | :--conda | :--space | :--set) __ucenv_option=$__ucenv_v ;;
         :--module=*) __ucenv_module=${__ucenv_v#*=} __ucenv_token=1 ;;
-        *:-*) __ucenv_usage 'load [--module TOKEN] [ENV]' || \command return ;;
+        *:-* | ?*:*) __ucenv_option=usage ;;
         *)
-            case $__ucenv_env in ?*) __ucenv_usage 'load [--module TOKEN] [ENV]' || \command return ;; esac
+            case $__ucenv_env in ?*) __ucenv_option=usage ;; esac
             __ucenv_env==$__ucenv_v
             ;;
         esac
     done
+    case $__ucenv_option:$__ucenv_token:$__ucenv_module in
+    ?*:*:* | :1:) __ucenv_usage 'load [--module TOKEN] [ENV]' || \command return ;;
+    esac
     case $__ucenv_token:$__ucenv_module in
-    :?* | 1:) __ucenv_usage 'load [--module TOKEN] [ENV]' || \command return ;;
     1:"${__UCENV_TOKEN-}")
         __ucenv_root=${__UCENV_0-}
         __ucenv_define_conda
@@ -1471,9 +1497,11 @@ __ucenv_do_load() {
     :) __ucenv_module=${__UCENV_TOKEN-} ;;
     esac
     __ucenv_find_root || \command return
-    case ${UCENV_ROOT:+u}${SCRATCH:+s} in
-    u*) __ucenv_space=$UCENV_ROOT ;;
-    s) __ucenv_space=$SCRATCH/conda_local ;;
+    # A space that the module before has given is not the user's own wish.
+    case ${UCENV_ROOT:+u}${__UCENV_0_UCENV_ROOT:+m}:$__ucenv_space:${SCRATCH:+s} in
+    u:*) __ucenv_space=$UCENV_ROOT ;;
+    *:?*:*) __ucenv_set UCENV_ROOT "$__ucenv_space" ;;
+    *:s) __ucenv_space=$SCRATCH/conda_local ;;
     *) __ucenv_say 'no space for environments: set SCRATCH, or UCENV_ROOT' || \command return ;;
     esac
     case $__ucenv_space in *[:,]*) __ucenv_say "$__ucenv_space has a ':' or ',', which conda cannot take" || \command return ;; esac
@@ -1522,8 +1550,18 @@ __ucenv_do_load() {
     __ucenv_put CONDA_PKGS_DIRS "=$3/pkgs,$2/pkgs"
     \command export "CONDA_SHLVL=$__ucenv_level" \
         "CONDA_EXE=$2/bin/conda" "CONDA_PYTHON_EXE=$2/bin/python" "_CE_M=" "_CE_CONDA=" "_CONDA_EXE=$2/bin/conda" "_CONDA_ROOT=$2"
+    for __ucenv_n in $__ucenv_sets; do
+        __ucenv_state "$__ucenv_n"
+        __ucenv_record 0 "$__ucenv_n" "$__ucenv_r"
+        \command eval "__ucenv_r=\$__ucenv_set_$__ucenv_n"
+        __ucenv_put "$__ucenv_n" "=$__ucenv_r"
+    done
     __ucenv_define_conda
-    __ucenv_seal 0 PATH PS1 LD_LIBRARY_PATH MANPATH CONDA_ENVS_PATH CONDA_PKGS_DIRS
+    \command set -- "$1" $__ucenv_sets
+    __ucenv_prefix=$1
+    \command shift
+    __ucenv_seal 0 PATH PS1 LD_LIBRARY_PATH MANPATH CONDA_ENVS_PATH CONDA_PKGS_DIRS "$@"
+    \command set -- "$__ucenv_prefix"
     case $1 in ?*)
         if __ucenv_climb "$1" ''; then \command :; else
             __ucenv_unload
@@ -1531,6 +1569,13 @@ __ucenv_do_load() {
         fi
         ;;
     esac
+}
+
+# Keep variable $1 and value $2 until the load sets it.
+__ucenv_set() {
+    __ucenv_is_name "$1" || \command return
+    \command eval "__ucenv_set_$1=\$2"
+    __ucenv_sets="$__ucenv_sets $1"
 }
 
 # `conda`, where the user has none: conda's own, or where conda's file cannot be read by this shell, ours.
@@ -1697,6 +1742,32 @@ ucenv() {
     load | activate | deactivate | unload) __ucenv_call "$@" ;;
     *) __ucenv_program "$@" ;;
     esac
+}
+
+# A module that brought these words takes them along. (mksh ends at the first that it does not have.)
+__ucenv_forget_words() {
+    for __ucenv_n in __ucenv_active_root __ucenv_again __ucenv_as_before __ucenv_assign __ucenv_assign_plain __ucenv_bytes \
+        __ucenv_call __ucenv_character __ucenv_climb __ucenv_close_list __ucenv_compare __ucenv_copy \
+        __ucenv_counts __ucenv_default_env __ucenv_define_conda __ucenv_do_activate __ucenv_do_deactivate \
+        __ucenv_do_load __ucenv_do_unload __ucenv_down __ucenv_down_natively __ucenv_down_to __ucenv_drop \
+        __ucenv_each __ucenv_expect __ucenv_exported __ucenv_exports __ucenv_find __ucenv_find_level \
+        __ucenv_find_root __ucenv_fixed __ucenv_forget_all_names __ucenv_forget_copies __ucenv_forget_dirs \
+        __ucenv_forget_levels __ucenv_forget_stale __ucenv_forget_state __ucenv_forget_words __ucenv_glob \
+        __ucenv_has_alias __ucenv_has_conda __ucenv_is_name __ucenv_is_nested __ucenv_is_owned \
+        __ucenv_is_refused __ucenv_is_watched __ucenv_json_code __ucenv_json_string __ucenv_keep __ucenv_line_up \
+        __ucenv_lists __ucenv_locale __ucenv_locale_back __ucenv_merge __ucenv_names_from __ucenv_names_in_file \
+        __ucenv_next __ucenv_normal __ucenv_note __ucenv_note_also __ucenv_open_list __ucenv_open_record \
+        __ucenv_own __ucenv_own_below __ucenv_parameters __ucenv_prefix_of __ucenv_program __ucenv_put \
+        __ucenv_read __ucenv_read_json __ucenv_read_level __ucenv_read_state __ucenv_record __ucenv_replace \
+        __ucenv_say __ucenv_seal __ucenv_set __ucenv_set_prompt __ucenv_set_state __ucenv_settle __ucenv_slots \
+        __ucenv_source __ucenv_source_all __ucenv_state __ucenv_state_value __ucenv_swap_path __ucenv_sweep \
+        __ucenv_sweep_list __ucenv_take_under __ucenv_topmost __ucenv_undefine_conda __ucenv_undo \
+        __ucenv_undo_name __ucenv_undo_prompt __ucenv_unload __ucenv_unload_inherited __ucenv_unmark \
+        __ucenv_unnote __ucenv_up __ucenv_usage __ucenv_where ucenv ucenv_activate ucenv_deactivate ucenv_load \
+        ucenv_unload; do
+        \command unset -f "$__ucenv_n"
+    done
+    \command unset -v __ucenv_n __ucenv_brought __ucenv_hook
 }
 
 # The command, of the conda that is loaded or that this file belongs to, else the one on PATH.

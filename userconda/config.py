@@ -191,12 +191,8 @@ class Config:
             return
         except OSError as exc:
             raise _error(f"{path} cannot be read: {exc.strerror}") from None
-        if sys.version_info >= (3, 11):
-            import tomllib
-        else:
-            import tomli as tomllib
         try:
-            document = tomllib.loads(data.decode())
+            document = parse_toml(data.decode())
         except ValueError as exc:
             raise _error(f"{path}: {exc}") from None
         self.files.append(path)
@@ -213,6 +209,18 @@ class Config:
         if SETTINGS[key].kind in ("list", "paths") and before.value:
             checked, origin = before.value + checked, f"{before.origin}, {origin}"
         self.values[key] = Value(checked, origin)
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """
+    Raises:
+        ValueError: that is not TOML; with the line.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return tomllib.loads(text)
 
 
 def _checked(setting: Setting, value: Any, origin: str) -> Any:

@@ -153,7 +153,7 @@ def describe(name: str, prefix: str, system: bool) -> Environment | None:
         owner = owner_name(os.stat(prefix).st_uid)
     except OSError:
         return None
-    versions = {match["name"]: match["version"] for record in records if (match := _RECORD_NAME.fullmatch(record))}
+    versions = _versions(records)
     provenance = read_provenance(prefix)
     return Environment(
         name,
@@ -168,6 +168,18 @@ def describe(name: str, prefix: str, system: bool) -> Environment | None:
         parent_state(provenance) if provenance else "",
         provenance is not None and provenance.thin,
     )
+
+
+def versions_of(prefix: str) -> dict[str, str] | None:
+    """Package -> version, by the names of the records; None where there is no environment."""
+    try:
+        return _versions(os.listdir(os.path.join(prefix, "conda-meta")))
+    except OSError:
+        return None
+
+
+def _versions(records: Sequence[str]) -> dict[str, str]:
+    return {match["name"]: match["version"] for record in records if (match := _RECORD_NAME.fullmatch(record))}
 
 
 def parent_state(provenance: Provenance) -> str:

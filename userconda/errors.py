@@ -79,6 +79,75 @@ class ConfigError(UsageError):
     code: ClassVar[str] = "config"
 
 
+@dataclass(frozen=True)
+class SiteFileProblem:
+    """One mistake in `site.toml`: where it is, and what is wanted there."""
+
+    line: int
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.key}{': ' if self.key else ''}{self.text}"
+
+
+@dataclass(eq=False)
+class SiteFileInvalid(UcenvError):
+    """`site.toml` holds what cannot be used. Nothing was written."""
+
+    path: str
+    problems: tuple[SiteFileProblem, ...]
+    code: ClassVar[str] = "site_file"
+    exit_code: ClassVar[int] = 2
+
+    @property
+    def message(self) -> str:
+        what = format_count(len(self.problems), "mistake")
+        return f"{printable(self.path)} has {what}:" + "".join(f"\n  {printable(str(p))}" for p in self.problems)
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("nothing was written; `ucenv site init --print` shows a file with every key explained",)
+
+
+@dataclass(eq=False)
+class SiteTemplateInvalid(UcenvError):
+    """A template for modulefiles with a word that there is none of, or without the one that there has to be."""
+
+    path: str
+    word: str
+    code: ClassVar[str] = "site_template"
+    exit_code: ClassVar[int] = 2
+
+    @property
+    def message(self) -> str:
+        what = f"there is no @{self.word}@" if self.word else "@made_by@ is missing: by that ucenv knows what it wrote"
+        return f"{printable(self.path)}: {what}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("docs/administrator.md lists the words; nothing was written",)
+
+
+@dataclass(eq=False)
+class SiteKeyMissing(UcenvError):
+    """A key of `site.toml` that this command cannot do without."""
+
+    path: str
+    key: str
+    meaning: str
+    code: ClassVar[str] = "site_key_missing"
+    exit_code: ClassVar[int] = 2
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.path)} has no {self.key}: {self.meaning}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("`ucenv site init --print` shows a file with every key explained",)
+
+
 # 10: not found ---------------------------------------------------------------------------------------------
 
 
@@ -221,6 +290,62 @@ class PipMissing(UcenvError):
         return (f"conda install -p {printable(self.prefix)} {self.what.lower()}",)
 
 
+@dataclass(eq=False)
+class SiteFileMissing(UcenvError):
+    """There is no `site.toml` where it was looked for."""
+
+    path: str
+    code: ClassVar[str] = "site_file_missing"
+    exit_code: ClassVar[int] = 14
+
+    @property
+    def message(self) -> str:
+        return f"there is no {printable(self.path)}" if self.path else "no conda is known, and no --config was given"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        if not self.path:
+            return ("set UCENV_CONDA_ROOT to the root of the conda, or name its file with --config FILE",)
+        return ("`ucenv site init` writes one; --config FILE names another place",)
+
+
+@dataclass(eq=False)
+class ProgramMissing(UcenvError):
+    """A program of the system's that a command cannot do without."""
+
+    program: str
+    package: str
+    purpose: str
+    code: ClassVar[str] = "program_missing"
+    exit_code: ClassVar[int] = 15
+
+    @property
+    def message(self) -> str:
+        return f"there is no {self.program}, which {self.purpose}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return (f"it is in the package {self.package}",)
+
+
+@dataclass(eq=False)
+class CondaProgramUnusable(UcenvError):
+    """The conda, mamba or micromamba that is to make environments is not there, or cannot be run."""
+
+    program: str
+    reason: str
+    code: ClassVar[str] = "conda_program"
+    exit_code: ClassVar[int] = 16
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.program)} cannot be used: {printable(self.reason)}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("--program, or `program` under [conda] in site.toml, names another: conda, mamba, micromamba or a path",)
+
+
 # 20: conflict ----------------------------------------------------------------------------------------------
 
 
@@ -335,6 +460,79 @@ class PipTooOld(UcenvError):
         return (f"`ucenv thaw {printable(self.prefix)} PACKAGE...` first, then pip by itself",)
 
 
+@dataclass(eq=False)
+class ModuleTreeConflict(UcenvError):
+    """Modulefiles that ucenv did not write, or wrote for another conda, are where its own would be."""
+
+    tree: str
+    paths: tuple[str, ...]
+    code: ClassVar[str] = "module_tree_conflict"
+    exit_code: ClassVar[int] = 25
+
+    @property
+    def message(self) -> str:
+        what = format_count(len(self.paths), "file")
+        return f"{printable(self.tree)} has {what} there that ucenv did not write for this conda:{_listing(self.paths)}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("nothing was written; move them away, or give the modules other names in site.toml",)
+
+
+@dataclass(eq=False)
+class SiteFileExists(UcenvError):
+    """`site.toml` is there already."""
+
+    path: str
+    code: ClassVar[str] = "site_file_exists"
+    exit_code: ClassVar[int] = 26
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.path)} is there already"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("`ucenv site init --print` shows what it would be; --config FILE names another place",)
+
+
+@dataclass(eq=False)
+class FileRefused(UcenvError):
+    """A file of the conda's that is better edited by hand, or that somebody else is changing."""
+
+    path: str
+    line: int
+    reason: str
+    code: ClassVar[str] = "file_refused"
+    exit_code: ClassVar[int] = 27
+
+    @property
+    def message(self) -> str:
+        where = f", line {self.line}" if self.line else ""
+        return f"{printable(self.path)}{where}: {self.reason}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("the file was left as it is; change that by hand, then try again",)
+
+
+@dataclass(eq=False)
+class MirrorNotOurs(UcenvError):
+    """A directory that is somebody else's channel, whose index ours would replace."""
+
+    path: str
+    code: ClassVar[str] = "mirror_not_ours"
+    exit_code: ClassVar[int] = 29
+
+    @property
+    def message(self) -> str:
+        return f"{printable(self.path)} is an index that ucenv did not write"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("nothing was written; give --mirror a directory of its own",)
+
+
 # 30: capacity ----------------------------------------------------------------------------------------------
 
 
@@ -356,6 +554,8 @@ class NotEnoughSpace(UcenvError):
 
     @property
     def message(self) -> str:
+        if not self.needed_bytes and self.free_bytes is None:  # met while writing
+            return f"{printable(self.path)}: nothing more can be written ({self.cause})"
         left = "an unknown amount is" if self.free_bytes is None else f"{format_bytes(self.free_bytes)} is"
         return f"{printable(self.path)}: {format_bytes(self.needed_bytes)} needed, {left} left ({self.cause})"
 
@@ -542,7 +742,8 @@ class FileOperation(UcenvError):
 
     @property
     def message(self) -> str:
-        return f"{self.operation} of {printable(self.path)} failed: {os.strerror(self.errno)}"
+        of = "" if self.operation.endswith(" directory") else "of "
+        return f"{self.operation} {of}{printable(self.path)} failed: {os.strerror(self.errno)}"
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -550,6 +751,8 @@ class FileOperation(UcenvError):
             errno.EACCES: "ask the owner of that path for access",
             errno.EPERM: "ask the owner of that path for access",
             errno.EROFS: "that filesystem is mounted read-only; give another place with --root or --prefix",
+            errno.EISDIR: "a file is wanted there, and that is a directory",
+            errno.ENOTDIR: "a directory is wanted there, and something on the way is none",
             errno.EIO: "the filesystem or its server failed; tell your administrators",
             errno.ESTALE: "the file server lost the file; try again",
             # Of what a command makes, that is NotEnoughSpace: here its report had no room.
@@ -636,7 +839,29 @@ class SpaceNotWritable(UcenvError):
 
     @property
     def hints(self) -> tuple[str, ...]:
-        return ("set SCRATCH, UCENV_ROOT or --root to a directory of yours",)
+        return (
+            "set SCRATCH, UCENV_ROOT or --root to a directory of yours; only its owner writes into a shared conda",
+        )
+
+
+@dataclass(eq=False)
+class ProgramFailed(UcenvError):
+    """A program of the system's did not do what it was started for."""
+
+    program: str
+    status: int
+    said: str
+    code: ClassVar[str] = "program_failed"
+    exit_code: ClassVar[int] = 53
+
+    @property
+    def message(self) -> str:
+        said = "".join(f"\n  {printable(line)}" for line in self.said.splitlines()[-_LISTED:])
+        return f"{self.program} ended with status {self.status}{':' if said else ''}{said}"
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return ("mend what it says, then run the same command again",)
 
 
 # 60: state -------------------------------------------------------------------------------------------------

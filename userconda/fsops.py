@@ -475,13 +475,14 @@ def write_file(path: str, data: bytes) -> None:
         raise failure("writing", path, exc) from None
 
 
-def replace_file(path: str, data: bytes | None, before: os.stat_result | None) -> bool:
+def replace_file(path: str, data: bytes | None, before: os.stat_result | None, mode_bits: int = 0) -> bool:
     """A user's file with other bytes, complete under its name at any time: written beside, synced, renamed. None: the
     file goes. Mode, owner, ACL and attributes stay, as far as they are the user's to give.
 
     Args:
         path: no symlink.
         before: what the new bytes were made from; None where there was no file.
+        mode_bits: permission bits to add.
 
     Returns:
         False where the file is no longer that one. Then it was not touched.
@@ -494,7 +495,7 @@ def replace_file(path: str, data: bytes | None, before: os.stat_result | None) -
                 view = memoryview(data)
                 while view:
                     view = view[os.write(descriptor, view) :]
-                _make_like(descriptor, path, before)
+                _make_like(descriptor, path, before, mode_bits)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -514,15 +515,15 @@ def replace_file(path: str, data: bytes | None, before: os.stat_result | None) -
     return True
 
 
-def _make_like(target: int, path: str, before: os.stat_result | None) -> None:
+def _make_like(target: int, path: str, before: os.stat_result | None, mode_bits: int) -> None:
     if before is None:
-        os.fchmod(target, 0o666 & ~_umask())
+        os.fchmod(target, 0o666 & ~_umask() | mode_bits)
         return
     made = os.fstat(target)
     if (made.st_uid, made.st_gid) != (before.st_uid, before.st_gid):
         with contextlib.suppress(PermissionError):  # a group that one is not a member of, a file of somebody else's
             os.fchown(target, before.st_uid, before.st_gid)
-    os.fchmod(target, stat.S_IMODE(before.st_mode))
+    os.fchmod(target, stat.S_IMODE(before.st_mode) | mode_bits)
     if not hasattr(os, "listxattr"):  # macOS
         return
     try:

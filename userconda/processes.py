@@ -23,6 +23,18 @@ def start_time(pid: int) -> float | None:
         return None
 
 
+def _has_ended(pid: int) -> bool:
+    """Whether nothing but its number is left: in containers nobody may collect an orphan's exit status."""
+    try:
+        import psutil
+    except ImportError:
+        return False
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
 def is_running(pid: int, started: float | None) -> bool:
     """Whether that process still runs on this host, and is not another one with its number."""
     try:
@@ -32,6 +44,8 @@ def is_running(pid: int, started: float | None) -> bool:
     except PermissionError:
         pass
     except OverflowError:
+        return False
+    if _has_ended(pid):
         return False
     now = start_time(pid)
     return started is None or now is None or abs(now - started) < _SAME_START_SECONDS

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 FILE_NAME: Final = "ucenv.provenance"
 SCHEMA: Final = "ucenv-provenance/1"
+_SMALL_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +50,48 @@ class Provenance:
 def read_provenance(prefix: str) -> Provenance | None:
     """None where there is no note, or one that nobody can read: then the prefix is simply nobody's clone."""
     try:
-        with open(os.path.join(prefix, "conda-meta", FILE_NAME), "rb") as stream:
-            document: dict[str, Any] = json.load(stream)
-        known = {name: document[name] for name in Provenance.__slots__ if name in document}
-        note = Provenance(
-            **{**known, "linked": tuple(known.get("linked", ())), "linked_bytes": tuple(known.get("linked_bytes", ()))}
-        )
-        words = (note.source, note.source_name, note.token, note.links_to, *note.linked)
-        return note if all(type(word) is str for word in words) and isinstance(note.time, (int, float)) else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return load_provenance(prefix)
+    except (OSError, ValueError):
         return None
+
+
+def load_provenance(prefix: str) -> Provenance:
+    """
+    Raises:
+        OSError: there is no note, or none that we may read.
+        ValueError: it is not one, in words.
+    """
+    data = read_small_file(os.path.join(prefix, "conda-meta", FILE_NAME))
+    try:
+        document: dict[str, Any] = json.loads(data)
+        known = {name: document[name] for name in Provenance.__slots__ if name in document}
+        known |= {name: tuple(known.get(name, ())) for name in ("linked", "linked_bytes")}
+        note = Provenance(**known)
+        words = (note.source, note.source_name, note.token, note.links_to, *note.linked)
+        good = all(type(word) is str for word in words) and isinstance(note.time, (int, float))
+        good = good and not any("\0" in word for word in words)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        good = False
+    if not good:
+        raise ValueError("its note of where it comes from cannot be understood")
+    return note
+
+
+def read_small_file(path: str) -> bytes:
+    """A file in somebody else's directory, where a pipe or a device may have its name, or no end.
+
+    Raises:
+        OSError: it is not there, is closed to us, or is a link.
+        ValueError: it is no file, or none of a reasonable size.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with open(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("this is no file")
+        data = stream.read(_SMALL_BYTES + 1)
+    if len(data) > _SMALL_BYTES:
+        raise ValueError("this is too long")
+    return data
 
 
 def reached_bytes(prefix: str, note: Provenance) -> int:

@@ -76,6 +76,12 @@ def prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 @pytest.fixture
 def ucenv(prompt: Cluster) -> Cluster:
-    """A user of a cluster's conda with one environment."""
-    make_system_conda(prompt.site.conda.root, None, small=True)
+    """A user of a cluster's conda with one environment, and a file that says so."""
+    root = prompt.site.conda.root
+    make_system_conda(root, None, small=True)
+    (root / "etc/ucenv").mkdir(parents=True)
+    (root / "etc/ucenv/site.toml").write_text(
+        f'[conda]\nroot = "{root}"\nversion = "4.8.3"\n[modules]\ntree = "{prompt.site.tmp}/modulefiles"\n'
+        '[[environments]]\nname = "py3_powerai_1.7.0"\nmodule = "python3/powerai_1.7.0"\n'
+    )
     return prompt

@@ -16,7 +16,16 @@ import pytest
 from tests.cli.conftest import Cluster
 from tests.support import Unavailable
 from userconda import __version__, errors
-from userconda.cli import COMMANDS, main
+from userconda.cli import COMMANDS as FIRST_WORDS
+from userconda.cli import GROUPS, main
+from userconda.cli.boundary import group
+
+#: Every command, those of two words too.
+COMMANDS = [
+    name
+    for first in FIRST_WORDS
+    for name in ([f"{first} {second}" for second in group(first)] if first in GROUPS else [first])
+]
 
 #: Words with which each command succeeds, and with which it fails.
 GOOD = {
@@ -29,6 +38,14 @@ GOOD = {
     "usage": ["usage"],
     "quota": ["quota"],
     "recover": ["recover"],
+    "site init": ["site", "init", "--print"],
+    "site configure": ["site", "configure"],
+    "site environments": ["site", "environments", "--dry-run"],
+    "site cache": ["site", "cache", "--dry-run", "--mirror", "/nowhere/at/all"],
+    "site modules": ["site", "modules"],
+    "site check": ["site", "check"],
+    "site package": ["site", "package", "--format", "tar", "--dry-run"],
+    "site users": ["site", "users", "--no-registers", "--search", "/nowhere/at/all"],
     "config": ["config"],
 }
 #: `ucenv pip` becomes pip, whose words and output are its own: see test_pip.
@@ -44,14 +61,22 @@ BAD = {
     "usage": ["usage", "nothing"],
     "quota": ["quota", "/nowhere/at/all"],
     "recover": ["recover", "/nowhere/at/all"],
+    "site init": ["site", "init", "--nonsense"],
+    "site configure": ["site", "configure", "--config", "/nowhere/at/all"],
+    "site environments": ["site", "environments", "--config", "/nowhere/at/all"],
+    "site cache": ["site", "cache", "--config", "/nowhere/at/all"],
+    "site modules": ["site", "modules", "--config", "/nowhere/at/all"],
+    "site check": ["site", "check", "--config", "/nowhere/at/all"],
+    "site package": ["site", "package", "--format", "tar", "--config", "/nowhere/at/all"],
+    "site users": ["site", "users", "--config", "/nowhere/at/all"],
     "config": ["config", "--nonsense"],
 }
 ENVELOPE = ["schema", "command", "ok", "result", "warnings", "error"]
 
 
 def test_every_command_is_tested() -> None:
-    assert GOOD.keys() == set(ANSWERING)
-    assert BAD.keys() == COMMANDS.keys()
+    assert GOOD.keys() == {*ANSWERING}
+    assert BAD.keys() == {*COMMANDS}
 
 
 # help -----------------------------------------------------------------------------------------------------------
@@ -60,8 +85,8 @@ def test_every_command_is_tested() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("word", ["--help", "-h"])
 def test_help_begins_with_an_example(prompt: Cluster, command: str, word: str) -> None:
-    run = prompt(command, word)
-    example = import_module(f"userconda.cli.{command}").EXAMPLE
+    run = prompt(*command.split(), word)
+    example = import_module(f"userconda.cli.{command.replace(' ', '.')}").EXAMPLE
     assert run.out.startswith(f"example:\n  {example}\n")
     assert (run.code, run.err) == (0, "")
 
@@ -69,7 +94,7 @@ def test_help_begins_with_an_example(prompt: Cluster, command: str, word: str) -
 def test_the_general_help_begins_with_an_example_and_lists_every_command(prompt: Cluster) -> None:
     run = prompt("--help")
     assert run.out.startswith("example:\n  ucenv clone ")
-    assert re.findall(r"^  (\w+)  +\w", run.out, re.M) == list(COMMANDS)
+    assert re.findall(r"^  (\w+)  +\w", run.out, re.M) == list(FIRST_WORDS)
     assert run.code == 0
 
 
@@ -109,7 +134,8 @@ def test_the_envelope_of_success(ucenv: Cluster, command: str) -> None:
     run = ucenv(*GOOD[command], "--json")
     assert list(run.json) == ENVELOPE
     assert (run.json["schema"], run.json["command"], run.json["ok"]) == ("ucenv/1", command, True)
-    assert (run.json["error"], run.code, run.err) == (None, 0, "")
+    # Nothing of the site has been made yet, and that is the answer.
+    assert (run.json["error"], run.code, run.err) == (None, 1 if command == "site check" else 0, "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -135,6 +161,15 @@ RESULT_KEYS = {
     "unreadable user vanished",
     "quota": "directories fail_over reached readings texts unknown",
     "recover": "directory dry_run problems runs trash_removed",
+    "site init": "conda_root dry_run path text",
+    "site configure": "changes dry_run entries root validated",
+    "site environments": "commands dry_run environments program root",
+    "site cache": "cache dry_run exit_code failed fetched fetched_bytes free_bytes last_lines log mirror missing "
+    "missing_bytes program there_already wanted",
+    "site modules": "dry_run files tree",
+    "site check": "differences path remarks root",
+    "site package": "action dry_run files format name path release size_bytes time tree version",
+    "site users": "conda_root elsewhere environments looked_at out_of_time searched spaces unreadable",
     "config": "files settings",
 }
 
@@ -157,17 +192,28 @@ def test_failure_in_text_is_on_stderr_alone(prompt: Cluster, command: str) -> No
 ERRORS: list[tuple[errors.UcenvError, int, str]] = [
     (errors.UsageError("text"), 2, "usage"),
     (errors.ConfigError("text"), 2, "config"),
+    (errors.SiteFileInvalid("/x", (errors.SiteFileProblem(2, "a.b", "text"),)), 2, "site_file"),
+    (errors.SiteTemplateInvalid("/x", "word"), 2, "site_template"),
+    (errors.SiteKeyMissing("/x", "a.b", "meaning"), 2, "site_key_missing"),
     (errors.EnvironmentNotFound("x"), 10, "environment_not_found"),
     (errors.NotAPrefix("/x"), 11, "not_a_prefix"),
     (errors.SourceIncomplete("/x", ("a",)), 12, "source_incomplete"),
     (errors.NoSystemConda(), 13, "no_system_conda"),
     (errors.PipMissing("/x", "pip"), 19, "pip_missing"),
     (errors.PipTooOld("/x"), 28, "pip_too_old"),
+    (errors.SiteFileMissing("/x"), 14, "site_file_missing"),
     (errors.TargetExists("/x"), 20, "target_exists"),
     (errors.PrefixInUse("/x", ("a.c~",)), 21, "prefix_in_use"),
     (errors.SourceChanged("/x", ("a",)), 22, "source_changed"),
     (errors.UnsafeName("..", "reason"), 23, "unsafe_name"),
     (errors.LockTimeout("/x", "pid 1"), 24, "lock_timeout"),
+    (errors.ModuleTreeConflict("/x", ("a",)), 25, "module_tree_conflict"),
+    (errors.SiteFileExists("/x"), 26, "site_file_exists"),
+    (errors.FileRefused("/x", 3, "reason"), 27, "file_refused"),
+    (errors.MirrorNotOurs("/x"), 29, "mirror_not_ours"),
+    (errors.ProgramMissing("rpmbuild", "rpm", "makes it"), 15, "program_missing"),
+    (errors.CondaProgramUnusable("/x/conda", "reason"), 16, "conda_program"),
+    (errors.ProgramFailed("rpmbuild", 1, "said"), 53, "program_failed"),
     (errors.NotEnoughSpace("/x", 2, 1), 30, "not_enough_space"),
     (errors.NotEnoughInodes("/x", 2, 1), 31, "not_enough_inodes"),
     (errors.QuotaExceeded("/x", 2, 1), 32, "quota_exceeded"),

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from userconda import errors
-from userconda.errors import Interrupted, UcenvError, UsageError
+from userconda.errors import Interrupted, SiteFileProblem, UcenvError, UsageError
 
 #: The ranges of the documentation: what each hundredth means.
 RANGES = {
@@ -21,6 +21,9 @@ RANGES = {
     70: {"UnsupportedShell", "HookMissing", "UnquotableValue", "StartupFileRefused"},
 }
 
+#: What the user has typed or written is off.
+USAGE = (UsageError, errors.SiteFileInvalid, errors.SiteKeyMissing, errors.SiteTemplateInvalid)
+
 CLASSES = [
     cls
     for _, cls in inspect.getmembers(errors, inspect.isclass)
@@ -32,6 +35,7 @@ EXAMPLES: dict[str, object] = {
     "bool": True,
     "int | None": 7,
     "tuple[str, ...]": ("first/path", "second/path"),
+    "tuple[SiteFileProblem, ...]": (SiteFileProblem(3, "the.key", "a text is wanted"),),
 }
 
 
@@ -52,14 +56,14 @@ def test_code_words_are_unique() -> None:
 
 
 def test_exit_codes_are_unique_but_for_usage() -> None:
-    codes = Counter(cls.exit_code for cls in CLASSES if not issubclass(cls, UsageError))
+    codes = Counter(cls.exit_code for cls in CLASSES if not issubclass(cls, USAGE))
     assert [code for code, count in codes.items() if count > 1] == []
     assert UsageError.exit_code == errors.ConfigError.exit_code == 2
 
 
 def test_an_exit_code_is_in_the_range_of_its_cause() -> None:
     expected = {name: start for start, names in RANGES.items() for name in names}
-    found = {cls.__name__: cls.exit_code // 10 * 10 for cls in CLASSES if not issubclass(cls, UsageError)}
+    found = {cls.__name__: cls.exit_code // 10 * 10 for cls in CLASSES if not issubclass(cls, USAGE)}
     assert {name: start for name, start in found.items() if expected.get(name, start) != start} == {}
     assert expected.keys() <= found.keys()
     assert set(found.values()) <= RANGES.keys()

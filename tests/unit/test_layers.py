@@ -13,7 +13,7 @@ import userconda
 
 PACKAGE = Path(userconda.__file__).parent
 
-PURE = {"plan", "placeholder", "records", "sharing", "modulefile", "models", "errors", "units"}
+PURE = {"condarc", "plan", "placeholder", "records", "sharing", "modulefile", "models", "errors", "units"}
 LAYERS = ("pure", "effects", "report", "cli")
 
 THIRD_PARTY = {

@@ -36,8 +36,12 @@ COMMANDS = {
     "usage": "what you are charged, what links save, what you get back if you remove an environment",
     "quota": "what your quotas leave: bytes, files, grace; or read a captured output of a quota command",
     "recover": "finish or take back what an interrupted run left",
+    "site": "for administrators: a shared conda, its environments and modulefiles from one file",
     "config": "settings, and where each came from",
 }
+
+#: Commands of two words. The second ones are in the module's own COMMANDS.
+GROUPS = ("site",)
 
 
 _BROKEN_PIPE = 141

@@ -7,7 +7,7 @@ import os
 import sys
 from importlib import import_module
 
-from userconda.cli import COMMANDS, broken_pipe, write_exactly
+from userconda.cli import COMMANDS, GROUPS, broken_pipe, write_exactly
 from userconda.shells import HOOK_WORDS
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ def parser_for(command: str, module: Command) -> argparse.ArgumentParser:
     """A command's parser. Its help begins with an example."""
     parser = _Parser(
         prog=f"ucenv {command}",
-        description=f"{COMMANDS[command][0].upper()}{COMMANDS[command][1:]}.",
+        description=_sentence(_meaning(command)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # `--js` would be JSON when all goes well and text when it fails
     )
@@ -47,6 +47,11 @@ def parser_for(command: str, module: Command) -> argparse.ArgumentParser:
     parser.add_argument("--root", metavar="DIR", help="your space (default: $SCRATCH/conda_local)")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout (schema ucenv/1)")
     return parser
+
+
+def _meaning(command: str) -> str:
+    first, _, second = command.partition(" ")
+    return group(first)[second] if second else COMMANDS[first]
 
 
 def run(words: Sequence[str]) -> int:
@@ -70,14 +75,18 @@ def output_refused(command: str, exc: OSError) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    position = _command_position(words)
-    command = words[position] if position < len(words) else ""
+    command, rest = _command_of(words)
     as_json = "--json" in words
     try:
-        if command not in COMMANDS:
+        if command in GROUPS:
+            name, rest = _command_of(rest)
+            if name not in (parts := group(command)):
+                return _group(command, parts, rest, name)
+            command = f"{command} {name}"
+        elif command not in COMMANDS:
             return _general(words, command)
-        module: Command = import_module(f"userconda.cli.{command}")
-        args = parser_for(command, module).parse_args([*words[:position], *words[position + 1 :]])
+        module: Command = import_module(f"userconda.cli.{command.replace(' ', '.')}")
+        args = parser_for(command, module).parse_args(rest)
         if command not in ("env", "hook"):
             _catch_signals()
         return _show(command, module.run(args), args)
@@ -105,12 +114,53 @@ def _show(command: str, result: object, args: argparse.Namespace) -> int:
     return int(getattr(result, "exit_code", 0))
 
 
-def _command_position(words: Sequence[str]) -> int:
-    """Options may stand before the command; only `--root` takes a word of its own."""
+def _command_of(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The command, and the words without it. Options may stand before; only `--root` takes a word of its own."""
     position = 0
     while position < len(words) and words[position].startswith("-"):
         position += 2 if words[position] == "--root" else 1
-    return position
+    return (words[position] if position < len(words) else ""), [*words[:position], *words[position + 1 :]]
+
+
+def group(name: str) -> dict[str, str]:
+    """Commands of two words: the second one, and what it does."""
+    parts: dict[str, str] = import_module(f"userconda.cli.{name}").COMMANDS
+    return parts
+
+
+def _group(name: str, parts: dict[str, str], words: Sequence[str], wanted: str) -> int:
+    """`ucenv site`, `ucenv site --help`, and words that are no command of it."""
+    from userconda.errors import UsageError
+
+    asked = any(word in ("-h", "--help") for word in words)
+    if wanted or ("--json" in words and not asked):
+        raise UsageError(
+            f"there is no command '{name} {wanted}'" if wanted else f"`ucenv {name}` wants one more word",
+            _suggestion(f"ucenv {name}", wanted, parts),
+        )
+    example = import_module(f"userconda.cli.{name}").EXAMPLE
+    text = (
+        f"example:\n  {example}\n\nusage: ucenv {name} COMMAND ...\n\n{_sentence(COMMANDS[name])}\n\ncommands:\n"
+        f"{_listed(parts)}\n\n`ucenv {name} COMMAND --help` shows an example first.\n"
+    )
+    (sys.stdout if asked else sys.stderr).write(text)
+    return 0 if asked else 2
+
+
+def _suggestion(before: str, word: str, commands: dict[str, str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, commands, 1)
+    return f"did you mean `{before} {near[0]}`?" if near else f"`{before} --help` lists the commands"
+
+
+def _listed(commands: dict[str, str]) -> str:
+    width = max(map(len, commands))
+    return "\n".join(f"  {name.ljust(width)}  {meaning}" for name, meaning in commands.items())
+
+
+def _sentence(meaning: str) -> str:
+    return f"{meaning[0].upper()}{meaning[1:]}."
 
 
 def _general(words: Sequence[str], command: str) -> int:
@@ -120,24 +170,18 @@ def _general(words: Sequence[str], command: str) -> int:
 
         raise UsageError(_function_of_the_shell(command))
     if command:
-        import difflib
-
         from userconda.errors import UsageError
 
-        near = difflib.get_close_matches(command, COMMANDS, 1)
-        hint = f"did you mean `ucenv {near[0]}`?" if near else "`ucenv --help` lists the commands"
-        raise UsageError(f"there is no command {command!r}", hint)
+        raise UsageError(f"there is no command {command!r}", _suggestion("ucenv", command, COMMANDS))
     asked = any(word in ("-h", "--help") for word in words)
     if "--json" in words and not asked:
         from userconda.errors import UsageError
 
         raise UsageError("a command is missing", "`ucenv --help` lists the commands")
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name.ljust(width)}  {meaning}" for name, meaning in COMMANDS.items()]
     text = (
         "example:\n  ucenv clone py3_powerai_1.7.0 mine\n\nusage: ucenv COMMAND ...\n\n"
         "Clone, share and account for conda environments on clusters.\n\ncommands:\n"
-        + "\n".join(lines)
+        + _listed(COMMANDS)
         + f"\n\nfunctions of the shell that has sourced `ucenv hook`: {', '.join(HOOK_WORDS)}\n"
         "\n`ucenv COMMAND --help` shows an example first; `ucenv --version` the version.\n"
     )
@@ -183,7 +227,7 @@ def _fail(command: str, exc: BaseException, as_json: bool) -> int:
         return _SIGNALLED
     if isinstance(exc, UcenvError):
         error = exc
-        report.show_error(command if command in COMMANDS or as_json else "", error, as_json=as_json)
+        report.show_error(command if command.partition(' ')[0] in COMMANDS or as_json else "", error, as_json=as_json)
         return error.exit_code
     report.show_bug(command, exc, as_json=as_json)
     return _BUG

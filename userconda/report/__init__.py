@@ -7,6 +7,7 @@ FORCE_COLOR and TERM=dumb.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import sys
 import time
@@ -14,7 +15,16 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from userconda.report.making import render_cache, render_environments
 from userconda.report.quota import render_quota
+from userconda.report.site import (
+    render_check,
+    render_configure,
+    render_init,
+    render_modules,
+    render_package,
+    render_users,
+)
 from userconda.report.terminal import escape, note, print_table, print_text, to_stderr
 from userconda.report.thaw import announce_thaw as announce_thaw
 from userconda.report.thaw import render_thaw
@@ -77,6 +87,8 @@ def _presentable(value: Any) -> Any:
         return {key: _presentable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_presentable(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _presentable(dataclasses.asdict(value))
     return value
 
 
@@ -449,4 +461,12 @@ _RENDERERS: dict[str, Callable[[Any], None]] = {
     "quota": render_quota,
     "usage": render_usage,
     "thaw": render_thaw,
+    "site init": render_init,
+    "site configure": render_configure,
+    "site check": render_check,
+    "site environments": render_environments,
+    "site cache": render_cache,
+    "site modules": render_modules,
+    "site package": render_package,
+    "site users": render_users,
 }

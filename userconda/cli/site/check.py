@@ -1,0 +1,52 @@
+"""`ucenv site check`: what differs from site.toml."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Any
+
+from userconda.cli.site import add_config_argument, read_site
+from userconda.site.check import Difference, check_site
+
+EXAMPLE = "ucenv site check || mail -s conda admins@example.org"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """
+    Attributes:
+        remarks: what no command mends; counted only, as text, or cron would send them every night.
+    """
+
+    path: str
+    root: str
+    differences: tuple[Difference, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.differences else 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "path": self.path,
+            "root": self.root,
+            "differences": [difference.to_json() for difference in self.differences],
+            "remarks": list(self.remarks),
+        }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config_argument(parser)
+    parser.add_argument("--all", action="store_true", help="as for `ucenv site modules --all`")
+    parser.add_argument(
+        "--no-permissions", action="store_true", help="leave out who may read what, which looks at every file"
+    )
+    parser.add_argument("-n", "--dry-run", action="store_true", help="it never changes anything")
+
+
+def run(args: argparse.Namespace) -> CheckResult:
+    site = read_site(args, any_root=True)
+    differences, warnings = check_site(site, permissions=not args.no_permissions, expose_all=args.all)
+    return CheckResult(site.path, site.root, tuple(differences), tuple(warnings))
