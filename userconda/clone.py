@@ -136,7 +136,9 @@ def clone(
             with contextlib.suppress(SourceChanged, ThinRefused):
                 return _clone_thin(request, surroundings, kept, pool, dry_run, progress, started)
     links_to, linked = _inherited(request)
-    source = _read_source(request, surroundings, pool, progress)
+    source = _read_source(
+        request.source_prefix, surroundings.source_is_base, surroundings.package_caches, pool, progress
+    )
     if request.thin:
         analysis = analyse_source(source.snapshot, source.prefixes, source.holding, request.private)
         del source
@@ -228,6 +230,18 @@ def _thin_choice(request: CloneRequest, source: _Source, links_to: str) -> Analy
     return analysis if analysis.linked and _why_not_thin(request.source_prefix, analysis) is None else None
 
 
+def analyse_prefix(
+    prefix: str, *, is_base: bool, package_caches: Sequence[str], private: tuple[str, ...], pool: Pool
+) -> Analysis:
+    """What thin clones of an environment will need to know, read anew.
+
+    Raises:
+        NotAPrefix, CorruptRecord, PathEscapesPrefix, PrefixInUse, SourceChanged, FileOperation.
+    """
+    source = _read_source(prefix, is_base, package_caches, pool, _silent)
+    return analyse_source(source.snapshot, source.prefixes, source.holding, private)
+
+
 def analyse_source(
     snapshot: PrefixSnapshot, prefixes: tuple[str, ...], holding: Set[str], private: tuple[str, ...]
 ) -> Analysis:
@@ -275,13 +289,13 @@ def _check_fit(plan: ClonePlan, capabilities: Capabilities, surroundings: Surrou
     return check_fit(plan, capabilities, answer)
 
 
-def _read_source(request: CloneRequest, surroundings: Surroundings, pool: Pool, progress: Progress) -> _Source:
+def _read_source(prefix: str, is_base: bool, package_caches: Sequence[str], pool: Pool, progress: Progress) -> _Source:
     """Everything that has to be read before a decision."""
     snapshot = read_prefix(
-        request.source_prefix,
+        prefix,
         pool,
-        is_base=surroundings.source_is_base,
-        package_caches=surroundings.package_caches,
+        is_base=is_base,
+        package_caches=package_caches,
         on_tick=lambda done: progress("reading", done, 0),
     )
     progress("looking", 0, 0)

@@ -343,7 +343,7 @@ class CondaProgramUnusable(UcenvError):
 
     @property
     def hints(self) -> tuple[str, ...]:
-        return ("--program, or `program` under [conda] in site.toml, names another: conda, mamba, micromamba or a path",)
+        return ("--program, or `program` under [conda] in site.toml, names another: conda, mamba or a path to one",)
 
 
 # 20: conflict ----------------------------------------------------------------------------------------------
@@ -839,9 +839,7 @@ class SpaceNotWritable(UcenvError):
 
     @property
     def hints(self) -> tuple[str, ...]:
-        return (
-            "set SCRATCH, UCENV_ROOT or --root to a directory of yours; only its owner writes into a shared conda",
-        )
+        return ("set SCRATCH, UCENV_ROOT or --root to a directory of yours; only its owner writes into a shared conda",)
 
 
 @dataclass(eq=False)

@@ -24,6 +24,7 @@ from userconda.recover import recover
 
 MODES = (None, LinkMode.COPY)
 
+
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     return make_scene(tmp_path_factory.mktemp("kill"), MODES)

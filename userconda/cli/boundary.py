@@ -227,7 +227,7 @@ def _fail(command: str, exc: BaseException, as_json: bool) -> int:
         return _SIGNALLED
     if isinstance(exc, UcenvError):
         error = exc
-        report.show_error(command if command.partition(' ')[0] in COMMANDS or as_json else "", error, as_json=as_json)
+        report.show_error(command if command.partition(" ")[0] in COMMANDS or as_json else "", error, as_json=as_json)
         return error.exit_code
     report.show_bug(command, exc, as_json=as_json)
     return _BUG

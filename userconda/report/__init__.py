@@ -20,6 +20,7 @@ from userconda.report.quota import render_quota
 from userconda.report.site import (
     render_check,
     render_configure,
+    render_index,
     render_init,
     render_modules,
     render_package,
@@ -468,5 +469,6 @@ _RENDERERS: dict[str, Callable[[Any], None]] = {
     "site cache": render_cache,
     "site modules": render_modules,
     "site package": render_package,
+    "site index": render_index,
     "site users": render_users,
 }

@@ -11,6 +11,7 @@ from userconda.units import format_bytes, format_count, printable
 if TYPE_CHECKING:
     from userconda.cli.site.check import CheckResult
     from userconda.cli.site.configure import ConfigureResult
+    from userconda.cli.site.index import IndexResult
     from userconda.cli.site.init import InitResult
     from userconda.cli.site.modules import ModulesResult
     from userconda.cli.site.package import PackageResult
@@ -49,6 +50,18 @@ def render_package(result: PackageResult) -> None:
         return
     said = "nothing to do: it is there already" if result.action == "same" else result.action
     print_text(f"{printable(result.path)}: {said}, {where}, {format_bytes(result.size_bytes or 0)}")
+
+
+def render_index(result: IndexResult) -> None:
+    """A line for each environment."""
+    width = max((len(printable(indexed.name)) for indexed in result.environments), default=0)
+    for indexed in result.environments:
+        what = f"a thin clone has {format_count(indexed.entries, 'entry')}" if indexed.entries else indexed.reason
+        if indexed.uncompiled:
+            what += f"; {format_count(indexed.uncompiled, 'module')} in it without .pyc: --compile makes them"
+        print_text(f"{printable(indexed.name):<{width}}  {indexed.state:<10}  {printable(what)}".rstrip())
+    if not result.environments:
+        print_text("no environments to index")
 
 
 def render_users(result: UsersResult) -> None:

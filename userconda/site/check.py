@@ -1,4 +1,4 @@
-"""What differs from site.toml, as the planners of all commands find it. It starts no process and writes nothing."""
+"""What differs from site.toml, as the planners of all commands find it. It starts no program and writes nothing."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from userconda import locks
+from userconda import locks, thin
 from userconda.environments import versions_of
 from userconda.errors import UcenvError
+from userconda.parallel import Pool
 from userconda.site.configure import plan_configure
 from userconda.site.definition import Site
 from userconda.site.environments import EnvironmentPlan, plan_environments
+from userconda.site.index import environments_of
 from userconda.site.modules import hook_problems, plan_modules
 
 _CONFIGURE = "ucenv site configure"
 _ENVIRONMENTS = "ucenv site environments"
 _MODULES = "ucenv site modules"
+_INDEX = "ucenv site index"
 _INSTALL = "python -m pip install --force-reinstall --no-deps ucenv"
 
 #: Packages whose version a site may name its conda by.
@@ -31,7 +34,7 @@ _NAMING = ("conda", "mamba", "anaconda", "anaconda-core", "miniconda", "miniforg
 class Difference:
     """
     Attributes:
-        area: conda, configure, environments or modules.
+        area: conda, configure, environments, modules or index.
         mend: the command, or what to do by hand.
     """
 
@@ -43,11 +46,14 @@ class Difference:
         return dataclasses.asdict(self)
 
 
-def check_site(site: Site, *, permissions: bool = True, expose_all: bool = False) -> tuple[list[Difference], list[str]]:
+def check_site(
+    site: Site, *, permissions: bool = True, expose_all: bool = False, private: tuple[str, ...] = ()
+) -> tuple[list[Difference], list[str]]:
     """
     Args:
         permissions: look at those of every file.
         expose_all: environments too that the file does not name have modules.
+        private: as `clone.private`, with which was indexed.
 
     Returns:
         What differs, and what to be warned of that no command mends.
@@ -76,6 +82,8 @@ def check_site(site: Site, *, permissions: bool = True, expose_all: bool = False
     if site.modules.tree and not any(difference.mend == _INSTALL for difference in found):
         with _as_difference(found, "modules", _MODULES):
             found += _modules(site, expose_all)
+    with _as_difference(found, "index", _INDEX):
+        found += _index(site, private)
     return found, warnings
 
 
@@ -163,3 +171,12 @@ def _modules(site: Site, expose_all: bool) -> Iterator[Difference]:
         if name not in there:
             text = f"there is no module {name}, which [modules] defaults has"
             yield Difference("modules", text, "mend modules.defaults in site.toml")
+
+
+def _index(site: Site, private: tuple[str, ...]) -> Iterator[Difference]:
+    """What was indexed and is not true any more. Whether to index at all is the site's choice."""
+    pool = Pool()
+    for name, prefix in environments_of(site):
+        file = thin.site_file(prefix, site.root)
+        if os.path.lexists(file) and thin.find_analysis(prefix, (file,), private, pool) is None:
+            yield Difference("index", f"{name} was changed since it was indexed", f"{_INDEX} {shlex.quote(name)}")

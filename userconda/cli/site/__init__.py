@@ -24,6 +24,7 @@ COMMANDS = {
     "modules": "write the modulefiles of base, environments and packages; remove those of ours that are no more",
     "check": "what differs from site.toml: exit 0, or 1 with a list, for cron",
     "package": "the modulefiles as an rpm, a deb or a tar, for nodes with a tree of their own",
+    "index": "find out once, for everyone's thin clones, what of an environment may be linked whole",
     "users": "who has clones of which system environment",
 }
 
