@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from userconda.cli.site import add_config_argument, read_site
+from userconda.config import read_config
 from userconda.site.check import Difference, check_site
 
 EXAMPLE = "ucenv site check || mail -s conda admins@example.org"
@@ -48,5 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> CheckResult:
     site = read_site(args, any_root=True)
-    differences, warnings = check_site(site, permissions=not args.no_permissions, expose_all=args.all)
+    private = tuple(read_config({"root": args.root})["clone.private"])
+    permissions = not args.no_permissions
+    differences, warnings = check_site(site, permissions=permissions, expose_all=args.all, private=private)
     return CheckResult(site.path, site.root, tuple(differences), tuple(warnings))
