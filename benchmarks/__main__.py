@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import clone, conda, growth, latency, modules, plugin, refused, shells, start, usage
+from benchmarks import clone, conda, growth, latency, modules, plugin, refused, shells, start, thin, usage
 from benchmarks.measure import Bench, Options, Row, Skipped
 from tests.support import Unavailable
 from tests.support.filesystems import loop_mount, scratch_directory
@@ -24,6 +24,7 @@ GROUPS = {
     "clone": clone,
     "conda": conda,
     "refused": refused,
+    "thin": thin,
     "latency": latency,
     "growth": growth,
     "start": start,

@@ -101,7 +101,7 @@ def test_what_is_not_there(
 
 def test_a_parent_that_is_gone(pair: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     pair[0].rename(pair[0].with_name("moved"))
-    assert main(["thaw", "mine", "--all"]) == 18
+    assert main(["thaw", "mine", "--all"]) == ParentGone.exit_code
     error = capsys.readouterr().err
     assert "libexec/deep" in error
     assert str(pair[0]) in error
