@@ -35,6 +35,7 @@ GOOD = {
     "clone": ["clone", "py3_powerai_1.7.0", "mine"],
     "list": ["list"],
     "info": ["info", "py3_powerai_1.7.0"],
+    "thaw": ["thaw", "py3_powerai_1.7.0", "--all"],
     "usage": ["usage"],
     "quota": ["quota"],
     "recover": ["recover"],
@@ -45,6 +46,7 @@ GOOD = {
     "site modules": ["site", "modules"],
     "site check": ["site", "check"],
     "site package": ["site", "package", "--format", "tar", "--dry-run"],
+    "site index": ["site", "index"],
     "site users": ["site", "users", "--no-registers", "--search", "/nowhere/at/all"],
     "config": ["config"],
 }
@@ -57,6 +59,7 @@ BAD = {
     "clone": ["clone", "nothing", "mine"],
     "list": ["list", "--nonsense"],
     "info": ["info", "nothing"],
+    "thaw": ["thaw", "nothing", "--all"],
     "pip": ["pip", "nothing", "list"],
     "usage": ["usage", "nothing"],
     "quota": ["quota", "/nowhere/at/all"],
@@ -68,6 +71,7 @@ BAD = {
     "site modules": ["site", "modules", "--config", "/nowhere/at/all"],
     "site check": ["site", "check", "--config", "/nowhere/at/all"],
     "site package": ["site", "package", "--format", "tar", "--config", "/nowhere/at/all"],
+    "site index": ["site", "index", "nothing"],
     "site users": ["site", "users", "--config", "/nowhere/at/all"],
     "config": ["config", "--nonsense"],
 }
@@ -157,6 +161,8 @@ RESULT_KEYS = {
     "list": "environments",
     "info": "directories files missing_files name owner owners packages parent parent_prefix parent_state pip_packages "
     "prefix python records system thin writable",
+    "thaw": "all bytes directories dry_run exchanged fallbacks files fit inodes nothing_to_do own packages parent "
+    "predicted prefix replaced seconds thin why_copied",
     "usage": "at_least charged_by environments not_entered package_caches quota quota_unknown root selected total "
     "unreadable user vanished",
     "quota": "directories fail_over reached readings texts unknown",
@@ -169,6 +175,7 @@ RESULT_KEYS = {
     "site modules": "dry_run files tree",
     "site check": "differences path remarks root",
     "site package": "action dry_run files format name path release size_bytes time tree version",
+    "site index": "dry_run environments",
     "site users": "conda_root elsewhere environments looked_at out_of_time searched spaces unreadable",
     "config": "files settings",
 }
@@ -199,6 +206,7 @@ ERRORS: list[tuple[errors.UcenvError, int, str]] = [
     (errors.NotAPrefix("/x"), 11, "not_a_prefix"),
     (errors.SourceIncomplete("/x", ("a",)), 12, "source_incomplete"),
     (errors.NoSystemConda(), 13, "no_system_conda"),
+    (errors.PackageNotFound(("x",), "/x"), 17, "package_not_found"),
     (errors.PipMissing("/x", "pip"), 19, "pip_missing"),
     (errors.PipTooOld("/x"), 28, "pip_too_old"),
     (errors.SiteFileMissing("/x"), 14, "site_file_missing"),
@@ -219,6 +227,8 @@ ERRORS: list[tuple[errors.UcenvError, int, str]] = [
     (errors.QuotaExceeded("/x", 2, 1), 32, "quota_exceeded"),
     (errors.TooDear("x", "reason", "1 GB"), 33, "too_dear"),
     (errors.ParentGone("/x", "/y"), 18, "parent_gone"),
+    (errors.ParentDiffers("/x", "/y", ("a",)), errors.ParentDiffers.exit_code, "parent_differs"),
+    (errors.ProcessesRunning("/x", ((7, "python"),)), 62, "processes_running"),
     (errors.ThinRefused("x", "reason"), 54, "thin_refused"),
     (errors.ParentWritable("/x", "/y"), 55, "parent_writable"),
     (errors.CorruptRecord("/x", "reason"), 40, "corrupt_record"),

@@ -10,7 +10,7 @@ import pytest
 
 from tests.thin.trees import FILES, LINKED, links_into, make_deep_source, make_thin
 from userconda.cli import main
-from userconda.errors import PackageNotFound, ParentDiffers
+from userconda.errors import PackageNotFound, ParentDiffers, ParentGone
 
 KEYS = {
     "prefix", "parent", "packages", "all", "own", "thin", "dry_run", "nothing_to_do", "seconds", "replaced",

@@ -100,11 +100,10 @@ def test_it_compiles(refused_links: None, shared_tmp: Path) -> None:
     conda = real_python.make_small(shared_tmp / "conda")
     directory = conda.root / "etc/ucenv"
     directory.mkdir(parents=True, exist_ok=True)
+    (conda.root / "conda-meta").mkdir(exist_ok=True)
     (directory / "site.toml").write_text(f'[conda]\nroot = "{conda.root}"\nversion = "4.8.3"\n')
     place = handed_over(conda, shared_tmp / "space")
-    package = next(
-        Path(d) for d, _, names in os.walk(conda.prefix() / "lib") if d.endswith("site-packages/pip/_internal")
-    )
+    (package,) = (conda.prefix() / "lib").glob("python*/site-packages/pip/_internal")
     module = package / "uncompiled_before.py"
     module.write_text("X = 1\n")
     os.chown(module, ADMIN.uid, ADMIN.gid)

@@ -35,6 +35,7 @@ EXAMPLES: dict[str, object] = {
     "bool": True,
     "int | None": 7,
     "tuple[str, ...]": ("first/path", "second/path"),
+    "tuple[tuple[int, str], ...]": ((7, "some-program"), (8, "another-program")),
     "tuple[SiteFileProblem, ...]": (SiteFileProblem(3, "the.key", "a text is wanted"),),
 }
 
