@@ -278,7 +278,7 @@ class CondaProgramUnusable(UcenvError):
 
     @property
     def hints(self) -> tuple[str, ...]:
-        return ("--program, or `program` under [conda] in site.toml, names another: conda, mamba, micromamba or a path",)
+        return ("--program, or `program` under [conda] in site.toml, names another: conda, mamba, micromamba, a path",)
 
 
 # 20: conflict ----------------------------------------------------------------------------------------------
