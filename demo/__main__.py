@@ -380,6 +380,9 @@ def job(scene: Scene, name: str) -> None:
 def site(scene: Scene) -> None:
     """The administrator's side, and what it gives the researcher: modules."""
     tree, shell = scene.directory / "modulefiles", scene.administrator
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", scene.source):
+        print(f"\n{scene.source!r} cannot be the name of a module: modules are not shown.")
+        return
     if scene.made:
         module = configure_conda(shell, scene.root, tree)
     else:

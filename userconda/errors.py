@@ -343,7 +343,7 @@ class CondaProgramUnusable(UcenvError):
 
     @property
     def hints(self) -> tuple[str, ...]:
-        return ("--program, or `program` under [conda] in site.toml, names another: conda, mamba or a path to one",)
+        return ("--program, or `program` under [conda] in site.toml, names another: conda, mamba, micromamba, a path",)
 
 
 # 20: conflict ----------------------------------------------------------------------------------------------

@@ -43,6 +43,13 @@ def test_no_conda(prompt: Cluster, monkeypatch: pytest.MonkeyPatch, command: str
     assert "UCENV_CONDA_ROOT" in run.err
 
 
+@pytest.mark.parametrize("command", [*EVERY, "init"])
+def test_root_is_no_word_of_theirs(ucenv: Cluster, command: str) -> None:
+    """It is a user's space elsewhere; here it would be taken for the conda's root, and do nothing."""
+    run = ucenv("site", *command.split(), "--root", str(ucenv.site.conda.root))
+    assert (run.code, "--root" in run.err) == (2, True)
+
+
 def test_init_where_no_conda_is(prompt: Cluster) -> None:
     run = prompt("site", "init")
     assert run.code == 11

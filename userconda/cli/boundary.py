@@ -44,7 +44,10 @@ def parser_for(command: str, module: Command) -> argparse.ArgumentParser:
     )
     parser.example = module.EXAMPLE
     module.add_arguments(parser)
-    parser.add_argument("--root", metavar="DIR", help="your space (default: $SCRATCH/conda_local)")
+    if command.startswith("site "):  # a user's space is nothing to them, and would be taken for the conda's root
+        parser.set_defaults(root=None)
+    else:
+        parser.add_argument("--root", metavar="DIR", help="your space (default: $SCRATCH/conda_local)")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout (schema ucenv/1)")
     return parser
 

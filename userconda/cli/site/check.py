@@ -10,7 +10,7 @@ from userconda.cli.site import add_config_argument, read_site
 from userconda.config import read_config
 from userconda.site.check import Difference, check_site
 
-EXAMPLE = "ucenv site check || mail -s conda admins@example.org"
+EXAMPLE = "ucenv site check"
 
 
 @dataclass(frozen=True, slots=True)
