@@ -184,7 +184,7 @@ def _versions(records: Sequence[str]) -> dict[str, str]:
 
 def parent_state(provenance: Provenance) -> str:
     """Whether what an environment was cloned from is still what it was; of a thin clone, what its links lead to."""
-    if provenance.thin and not is_prefix(provenance.links_to):
+    if provenance.links_to and not is_prefix(provenance.links_to):
         return "gone"
     now = source_state(provenance.source)
     if now is None:

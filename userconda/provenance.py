@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import zlib
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ class Provenance:
     """
     Attributes:
         source: the source's prefix.
-        source_state: conda-meta's mtime in nanoseconds, and how many records it had: what tells that it changed.
+        source_state: how many records it had, of what names, and its history's mtime: what tells that it changed.
         time: seconds since the epoch.
         token: the run's; tells recovery that a target is the finished clone of a journal.
         files: how many files came by which link mode.
@@ -69,7 +70,7 @@ def load_provenance(prefix: str) -> Provenance:
         note = Provenance(**known)
         words = (note.source, note.source_name, note.token, note.links_to, *note.linked)
         good = all(type(word) is str for word in words) and isinstance(note.time, (int, float))
-        good = good and not any("\0" in word for word in words)
+        good = good and not any(b"\0" in os.fsencode(word) for word in words)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         good = False
     if not good:
@@ -101,10 +102,16 @@ def reached_bytes(prefix: str, note: Provenance) -> int:
 
 
 def source_state(prefix: str) -> dict[str, int] | None:
-    """What `Provenance.source_state` would be now; None where the source is gone."""
+    """What `Provenance.source_state` would be now; None where the source is gone.
+
+    Pins, marks and other files of conda-meta are no part of it: a site writes them without changing a package.
+    """
     meta = os.path.join(prefix, "conda-meta")
     try:
-        records = sum(name.endswith(".json") for name in os.listdir(meta))
-        return {"conda_meta_mtime_ns": os.stat(meta).st_mtime_ns, "records": records}
+        records = sorted(name for name in os.listdir(meta) if name.endswith(".json"))
+        names = zlib.crc32("\0".join(records).encode("utf-8", "surrogateescape"))
+        history = os.path.join(meta, "history")
+        changed_ns = os.stat(history).st_mtime_ns if os.path.exists(history) else 0
     except OSError:
         return None
+    return {"records": len(records), "names_crc32": names, "history_mtime_ns": changed_ns}

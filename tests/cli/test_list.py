@@ -23,7 +23,7 @@ def listed(ucenv: Cluster, *words: str) -> dict[str, dict[str, Any]]:
 def test_the_keys_of_an_environment(ucenv: Cluster) -> None:
     assert list(listed(ucenv)[SOURCE]) == [
         "name", "prefix", "owner", "writable", "system", "python", "packages", "parent", "parent_prefix",
-        "parent_state",
+        "parent_state", "thin",
     ]  # fmt: skip
 
 

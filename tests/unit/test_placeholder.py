@@ -355,6 +355,8 @@ def why_ambiguous(packed: bytes, packed_prefix: str, installed: bytes, prefix: s
     # What was not replaced is left in both.
     if occurrences(installed, prefix) + occurrences(installed, packed_prefix) != occurrences(packed, packed_prefix):
         return "the prefix stands in it by nature"
+    if all(packed_prefix.encode(f"utf-16-{order}") in packed for order in ("le", "be")):
+        return "UTF-16 that reads in both byte orders"
     return ""
 
 
