@@ -150,8 +150,8 @@ def _dearest(prefix: Path, depth: int = 5, most: int = 12) -> list[tuple[str, in
 # imports --------------------------------------------------------------------------------------------------------
 
 
-def _importing(prefix: Path, bench: Bench) -> list[str | Path]:
-    modules = QUICK if bench.options.quick else MODULES
+def _importing(prefix: Path, bench: Bench, modules: Sequence[str] = MODULES) -> list[str | Path]:
+    modules = QUICK if bench.options.quick else modules
     return [prefix / "bin/python", "-c", f"import {', '.join(modules)}"]
 
 
@@ -201,14 +201,17 @@ def _slow_imports(bench: Bench, wheels: Sequence[Path], cache_seconds: float, ab
             ]
             with protected_hardlinks(int(links)):
                 subprocess.run([*within, *as_user, *argv], check=True, env=user.env, capture_output=True)
+        # Without a cache torch takes minutes; the delay is the same each time.
+        modules = MODULES if cache_seconds else MODULES[1:2]
         # The first of all fills the page cache of the files themselves, which are the same.
-        user.timed(_importing(space / "envs/linked", bench))
+        user.timed(_importing(space / "envs/linked", bench, modules))
         seconds: dict[str, list[float]] = {"thin": [], "linked": []}
-        for _ in range(min(3, bench.options.pairs)):
+        for _ in range(min(3, bench.options.pairs) if cache_seconds else 1):
             for name, taken in seconds.items():
-                taken.append(user.timed(_importing(space / "envs" / name, bench)))
+                taken.append(user.timed(_importing(space / "envs" / name, bench, modules)))
         medians = [statistics.median(taken) for taken in seconds.values()]
         ratios = tuple(a / b for a, b in zip(*seconds.values(), strict=True))
+        about = f"{', '.join(modules)}, {about}"
         bench.say(f"{about}: thin {medians[0]:.2f} s, linked {medians[1]:.2f} s")
         bench.rows.append(
             Row("thin", "import from a thin clone", "from a linked one", ratios, medians[0], medians[1], note=about)

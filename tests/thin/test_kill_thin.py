@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.faults import MODULES, Scene, operations, spread
-from tests.faults.test_kill import killed, recovered
+from tests.faults.test_kill import killed
 from tests.support import filesystems, users
 from tests.support.manifest import Manifest, manifest
 from tests.support.relation import clone_prefix, content, leftovers, make_source
@@ -25,6 +25,19 @@ class ThinScene(Scene):
     def clone(self, mode: LinkMode | None = None) -> CloneResult:
         """As the user: root is refused a thin clone."""
         return users.fork_as(users.USER, lambda: clone_prefix(self.source, self.target, thin=True))
+
+
+def recovered(scene: Scene) -> None:
+    """`recover`, then a second clone of the same name."""
+    complete = scene.target.exists()
+    assert users.fork_as(users.USER, lambda: recover(scene.state)).problems == ()
+    assert leftovers(scene.target) == []
+    assert scene.target.exists() == complete
+    if not complete:
+        scene.clone()
+    scene.assert_complete()
+    scene.remove()
+    assert leftovers(scene.target) == []
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +67,13 @@ def test_target_is_absent_or_complete(scene: Scene, after: bool, module: str) ->
         for nth in spread(count, 5):
             killed(scene, scene.clone, module, operation, nth, after)
             scene.assert_absent_or_complete(None)
-            recovered(scene, None)
+            recovered(scene)
 
 
 def test_a_new_clone_takes_over_what_a_killed_one_left(scene: Scene) -> None:
     killed(scene, scene.clone, "execute", "fsync", 1, after=False)
     scene.clone()
     scene.assert_complete()
-    recover(scene.state)
+    users.fork_as(users.USER, lambda: recover(scene.state))
     assert leftovers(scene.target) == []
     scene.remove()

@@ -8,13 +8,14 @@ import pty
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from demo import Package, PackageFile, SystemConda
-from tests.support import Unavailable, filesystems, manifest, relation
+from tests.support import Unavailable, filesystems, manifest, real_python, relation
 from tests.support.users import ADMIN, USER, fork_as, run_as
 from tests.thin.places import Place, assert_reads_as_clone, handed_over
 from userconda.provenance import read_provenance
@@ -349,3 +350,34 @@ def test_what_a_clone_reads_of_the_source_it_never_writes(odd: Place) -> None:
     fork_as(USER, lambda: shutil.rmtree(odd.target()))
     assert not odd.target().exists()
     assert manifest.diff(before, odd.manifest()) == []
+
+
+# conda-pack -----------------------------------------------------------------------------------------------------
+
+
+def test_conda_pack_takes_a_thin_clone_once_it_is_thawed(odd: Place, tmp_path: Path) -> None:
+    program = odd.conda.root.parent / "conda-pack"
+    wheels = real_python.download("conda-pack", ("conda-pack==0.9.2", "setuptools==75.6.0"))
+    words = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", str(program)]
+    subprocess.run([*words, *map(str, wheels)], check=True, capture_output=True)
+    subprocess.run(["chmod", "-R", "a+rX", program], check=True)
+
+    def pack(name: str, *options: str) -> tuple[str, list[tarfile.TarInfo]]:
+        archive = odd.space / name
+        argv = [sys.executable, "-m", "conda_pack.cli", "--quiet", "-p", str(odd.target()), "-o", str(archive), *options]
+        done = run_as(USER, argv, env={"PYTHONPATH": str(program), "PYTHONWARNINGS": "ignore"})
+        if done.returncode:
+            return done.stdout + done.stderr, []
+        with tarfile.open(archive) as members:
+            return "", members.getmembers()
+
+    odd.clone()
+    said, _ = pack("thin.tar")
+    assert "Files managed by conda were found to have been deleted/overwritten" in said
+    assert "share/odd/names/" in said
+    assert odd.ucenv("thaw", "mine", "--all").returncode == 0
+    # pip has replaced a package's files in this source.
+    said, members = pack("thawed.tar", "--ignore-missing-files")
+    assert said == ""
+    assert "share/odd/nul.dat" in {member.name for member in members}
+    assert [member.name for member in members if member.issym() and str(odd.source) in member.linkname] == []
