@@ -18,6 +18,7 @@ from demo import Package, PackageFile, SystemConda
 from tests.support import Unavailable, filesystems, manifest, real_python, relation
 from tests.support.users import ADMIN, USER, fork_as, run_as
 from tests.thin.places import Place, assert_reads_as_clone, handed_over
+from userconda.errors import ThinRefused
 from userconda.provenance import read_provenance
 
 pytestmark = [pytest.mark.root, pytest.mark.serial]
@@ -168,7 +169,7 @@ def test_root_is_refused(odd: Place) -> None:
     words = [sys.executable, "-m", "userconda", "clone", "--thin", "--json", str(odd.source), "mine"]
     words += ["--root", str(odd.space)]
     done = subprocess.run(words, capture_output=True, text=True, env={"HOME": str(odd.space), "PATH": os.defpath})
-    assert done.returncode == 53, done.stderr
+    assert done.returncode == ThinRefused.exit_code, done.stderr
     assert "as root you may write to" in json.loads(done.stdout)["error"]["message"]
 
 
