@@ -365,7 +365,17 @@ def test_conda_pack_takes_a_thin_clone_once_it_is_thawed(odd: Place, tmp_path: P
 
     def pack(name: str, *options: str) -> tuple[str, list[tarfile.TarInfo]]:
         archive = odd.space / name
-        argv = [sys.executable, "-m", "conda_pack.cli", "--quiet", "-p", str(odd.target()), "-o", str(archive), *options]
+        argv = [
+            sys.executable,
+            "-m",
+            "conda_pack.cli",
+            "--quiet",
+            "-p",
+            str(odd.target()),
+            "-o",
+            str(archive),
+            *options,
+        ]
         done = run_as(USER, argv, env={"PYTHONPATH": str(program), "PYTHONWARNINGS": "ignore"})
         if done.returncode:
             return done.stdout + done.stderr, []
