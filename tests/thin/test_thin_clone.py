@@ -18,6 +18,7 @@ from demo import Package, PackageFile, SystemConda
 from tests.support import Unavailable, filesystems, manifest, real_python, relation
 from tests.support.users import ADMIN, USER, fork_as, run_as
 from tests.thin.places import Place, assert_reads_as_clone, handed_over
+from userconda.errors import ThinRefused
 from userconda.provenance import read_provenance
 
 pytestmark = [pytest.mark.root, pytest.mark.serial]
@@ -168,7 +169,7 @@ def test_root_is_refused(odd: Place) -> None:
     words = [sys.executable, "-m", "userconda", "clone", "--thin", "--json", str(odd.source), "mine"]
     words += ["--root", str(odd.space)]
     done = subprocess.run(words, capture_output=True, text=True, env={"HOME": str(odd.space), "PATH": os.defpath})
-    assert done.returncode == 53, done.stderr
+    assert done.returncode == ThinRefused.exit_code, done.stderr
     assert "as root you may write to" in json.loads(done.stdout)["error"]["message"]
 
 
@@ -364,8 +365,22 @@ def test_conda_pack_takes_a_thin_clone_once_it_is_thawed(odd: Place, tmp_path: P
 
     def pack(name: str, *options: str) -> tuple[str, list[tarfile.TarInfo]]:
         archive = odd.space / name
+<<<<<<< HEAD
         argv: list[str | Path] = [sys.executable, "-m", "conda_pack.cli", "--quiet", "-p", odd.target(), *options]
         argv += ["-o", archive]
+=======
+        argv = [
+            sys.executable,
+            "-m",
+            "conda_pack.cli",
+            "--quiet",
+            "-p",
+            str(odd.target()),
+            "-o",
+            str(archive),
+            *options,
+        ]
+>>>>>>> thin
         done = run_as(USER, argv, env={"PYTHONPATH": str(program), "PYTHONWARNINGS": "ignore"})
         if done.returncode:
             return done.stdout + done.stderr, []
