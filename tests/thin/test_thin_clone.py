@@ -365,10 +365,6 @@ def test_conda_pack_takes_a_thin_clone_once_it_is_thawed(odd: Place, tmp_path: P
 
     def pack(name: str, *options: str) -> tuple[str, list[tarfile.TarInfo]]:
         archive = odd.space / name
-<<<<<<< HEAD
-        argv: list[str | Path] = [sys.executable, "-m", "conda_pack.cli", "--quiet", "-p", odd.target(), *options]
-        argv += ["-o", archive]
-=======
         argv = [
             sys.executable,
             "-m",
@@ -380,7 +376,6 @@ def test_conda_pack_takes_a_thin_clone_once_it_is_thawed(odd: Place, tmp_path: P
             str(archive),
             *options,
         ]
->>>>>>> thin
         done = run_as(USER, argv, env={"PYTHONPATH": str(program), "PYTHONWARNINGS": "ignore"})
         if done.returncode:
             return done.stdout + done.stderr, []
