@@ -16,6 +16,10 @@ FILE_NAME: Final = "ucenv.provenance"
 SCHEMA: Final = "ucenv-provenance/1"
 _SMALL_BYTES: Final = 1 << 20
 
+#: A note is somebody's file: what is beyond these is no figure, and must not spoil a sum over many environments.
+_MOST_BYTES: Final = 1 << 60
+_YEAR_3000: Final = 32503680000
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
@@ -23,7 +27,7 @@ class Provenance:
     Attributes:
         source: the source's prefix.
         source_state: how many records it had, of what names, and its history's mtime: what tells that it changed.
-        time: seconds since the epoch.
+        time: seconds since the epoch; 0 where the note says something impossible.
         token: the run's; tells recovery that a target is the finished clone of a journal.
         files: how many files came by which link mode.
         thin: it has links into another environment, and depends on that.
@@ -66,11 +70,12 @@ def load_provenance(prefix: str) -> Provenance:
     try:
         document: dict[str, Any] = json.loads(data)
         known = {name: document[name] for name in Provenance.__slots__ if name in document}
-        known |= {name: tuple(known.get(name, ())) for name in ("linked", "linked_bytes")}
+        sizes = (size if type(size) is int and 0 <= size < _MOST_BYTES else 0 for size in known.get("linked_bytes", ()))
+        known |= {"linked": tuple(known.get("linked", ())), "linked_bytes": tuple(sizes)}
+        known["time"] = float(known["time"]) if 0 < known["time"] < _YEAR_3000 else 0.0
         note = Provenance(**known)
         words = (note.source, note.source_name, note.token, note.links_to, *note.linked)
-        good = all(type(word) is str for word in words) and isinstance(note.time, (int, float))
-        good = good and not any(b"\0" in os.fsencode(word) for word in words)
+        good = all(type(word) is str and b"\0" not in os.fsencode(word) for word in words)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         good = False
     if not good:

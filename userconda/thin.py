@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from userconda import fsops
 from userconda.analysis import analysis_from_json, analysis_to_json
 from userconda.errors import ParentWritable, UcenvError
+from userconda.journal import StateDirectory
 from userconda.models import Analysis
 from userconda.parallel import Pool
 from userconda.prefixes import reread_directories, same_listing
@@ -83,8 +84,8 @@ def site_file(prefix: str, conda_root: str) -> str:
 
 
 def own_file(prefix: str, space: str) -> str:
-    """The user's, in their space."""
-    return _file_in(os.path.join(space, ".ucenv"), prefix)
+    """The user's, in their space; in one that several users share, in a directory that is theirs."""
+    return _file_in(StateDirectory.beside(os.path.join(space, "envs", "any")).path, prefix)
 
 
 def _file_in(directory: str, prefix: str) -> str:
@@ -136,19 +137,26 @@ def is_current(analysis: Analysis, pool: Pool) -> bool:
 
 
 def keep_analysis(analysis: Analysis, file: str) -> None:
-    """
+    """For everyone who reaches its directory, and nobody else to write, whatever the umask: see `find_analysis`.
+
     Raises:
         FileOperation, NotEnoughSpace: it cannot be written.
     """
     directory = os.path.dirname(file)
-    try:
-        fsops.make_directories(directory)
-    except OSError as exc:
-        raise fsops.failure("making the directory", directory, exc) from None
+    for path in (os.path.dirname(directory), directory):
+        try:
+            fsops.make_directories(os.path.dirname(path))
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path)
+                os.chmod(path, 0o755)
+        except OSError as exc:
+            raise fsops.failure("making the directory", path, exc) from None
     fsops.write_file(file, json.dumps(analysis_to_json(analysis), separators=(",", ":")).encode())
+    os.chmod(file, 0o644)
 
 
 def try_to_keep(analysis: Analysis, file: str) -> None:
-    """As a help for the next clone: that it cannot be kept is no failure of this one."""
+    """As a help for the next clone, in `own_file`: that it cannot be kept is no failure of this one."""
     with contextlib.suppress(UcenvError):
+        StateDirectory(os.path.dirname(os.path.dirname(file))).make()  # the first to make it closes it to others
         keep_analysis(analysis, file)

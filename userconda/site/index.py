@@ -6,7 +6,6 @@ or root.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import subprocess
@@ -88,11 +87,7 @@ def execute_index(
         analysis = analyse_prefix(
             indexed.prefix, is_base=indexed.prefix == site.root, package_caches=caches, private=private, pool=pool
         )
-        file = thin.site_file(indexed.prefix, site.root)
-        thin.keep_analysis(analysis, file)
-        for path, mode in ((os.path.dirname(file), 0o755), (file, 0o644)):  # for everyone, whatever the umask
-            with contextlib.suppress(PermissionError):  # a directory of another administrator's
-                os.chmod(path, mode)
+        thin.keep_analysis(analysis, thin.site_file(indexed.prefix, site.root))
     except UcenvError as exc:
         return dataclasses.replace(indexed, state="failed", reason=exc.message)
     state = "made" if indexed.state == "missing" else "made again"

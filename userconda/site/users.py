@@ -249,7 +249,7 @@ class _Search:
             owner_name(status.st_uid),
             os.path.basename(prefix),
             prefix,
-            _moment(note),
+            note.time or None,
             _how(note),
             self.state(note),
             via,
@@ -284,11 +284,6 @@ class _Search:
         if key not in self.states:
             self.states[key] = parent_state(note)
         return self.states[key]
-
-
-def _moment(note: Provenance) -> float | None:
-    """A date between 1970 and 3000, whatever the note says."""
-    return float(note.time) if 0 < note.time < 32503680000 else None
 
 
 def _how(note: Provenance) -> str:

@@ -1,0 +1,89 @@
+"""What other people can reach, or can write for us to read: notes, kept analyses, a space that several users share."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.users import ADMIN, USER
+from tests.thin.places import Place
+from userconda import thin
+
+pytestmark = [pytest.mark.root, pytest.mark.serial]
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# notes ----------------------------------------------------------------------------------------------------------
+
+_ODD_NOTES: dict[str, dict[str, Any]] = {
+    "words for sizes": {"linked_bytes": ["x"] * 20},
+    "no sizes": {"linked_bytes": [None] * 20},
+    "huge sizes": {"linked_bytes": [10**400] * 20},
+    "sizes below zero": {"linked_bytes": [-(10**15)] * 20},
+    "endless time": {"time": float("inf")},
+    "no time": {"time": float("nan")},
+    "links out of it": {"links_to": "../..", "linked": ["../..", "/etc", ""], "linked_bytes": [1, 2, 3]},
+    "escapes": {"links_to": "/x\x1b]0;hi\x07", "source_name": "a\x1b[31m\n"},
+}
+
+
+@pytest.mark.parametrize("change", _ODD_NOTES.values(), ids=_ODD_NOTES)
+def test_a_note_that_says_anything(odd: Place, change: dict[str, Any]) -> None:
+    odd.clone()
+    note = odd.target() / "conda-meta/ucenv.provenance"
+    note.write_text(json.dumps(json.loads(note.read_text()) | change))
+    for words in (
+        ["list"],
+        ["info", "mine"],
+        ["usage"],
+        ["usage", "mine", "--json"],
+        ["thaw", "--dry-run", "mine", "--all"],
+        ["thaw", "--dry-run", "mine", "odd-python"],
+        ["clone", "--dry-run", "mine", "second"],
+    ):
+        done = odd.ucenv(*words)
+        assert done.returncode != 3, done.stdout + done.stderr
+        assert "\x1b" not in done.stdout + done.stderr
+
+
+# kept analyses --------------------------------------------------------------------------------------------------
+
+
+def test_the_first_thing_in_a_space_closes_it_to_others(odd: Place) -> None:
+    """Where everyone's group is the same, and its members may write what one makes."""
+    for name in ("first", "second"):
+        done = odd.ucenv("clone", "--thin", str(odd.source), name, umask=0o002)
+        assert done.returncode == 0, done.stderr
+    assert mode(odd.space / ".ucenv") == 0o700
+    (file,) = (odd.space / ".ucenv/analyses").iterdir()
+    assert (mode(file.parent), mode(file)) == (0o755, 0o644)
+
+
+def test_the_sites_can_be_read_whatever_the_administrators_umask(odd: Place) -> None:
+    file = Path(thin.site_file(str(odd.source), str(odd.conda.root)))
+    (odd.conda.root / "etc").mkdir(exist_ok=True)
+    os.chown(odd.conda.root / "etc", ADMIN.uid, ADMIN.gid)
+    config = odd.space / "site.toml"
+    config.write_text(f'[conda]\nroot = "{odd.conda.root}"\nversion = "4.8.3"\n')
+    done = odd.ucenv("site", "index", "--config", config, user=ADMIN, umask=0o077)
+    assert done.returncode == 0, done.stderr
+    assert (mode(file.parents[1]), mode(file.parent), mode(file)) == (0o755, 0o755, 0o644)
+
+
+def test_nothing_is_kept_in_somebody_elses_directory(odd: Place) -> None:
+    """Who may write there could have put a link to a file of the user's under the name that is written."""
+    theirs = odd.space / ".ucenv"
+    (theirs / "analyses").mkdir(parents=True)
+    theirs.chmod(0o777)
+    (theirs / "analyses").chmod(0o777)
+    odd.clone()
+    assert [*(theirs / "analyses").iterdir()] == []
+    assert [path.stat().st_uid for path in (odd.space / f".ucenv-{USER.uid}/analyses").iterdir()] == [USER.uid]
