@@ -326,9 +326,14 @@ def refused(scene: Scene) -> dict[str, Charge]:
         first = clone(scene, why, "second", "mine", options="-y ")
         why = "The next clone links to your first: what N copies cost is paid once."
         second = clone(scene, why, "third", "mine", "second")
+        why = "Or whole directories are linked: next to nothing is charged, and it depends on the source."
+        thin = clone(scene, why, "light", "mine", "second", "third", options="--thin ")
+        shell.show("What it would cost to make that independent.", "ucenv thaw --all --dry-run light")
     expect(second.size_bytes < first.size_bytes / 2, "the second clone costs less than half of the first")
+    expect(thin.inodes < first.inodes, "a thin clone has fewer entries than a copy")
     show_it_works(scene, "third", briefly=True)
-    return {"second": first, "third": second}
+    show_it_works(scene, "light", briefly=True)
+    return {"second": first, "third": second, "light": thin}
 
 
 def as_it_is(scene: Scene) -> dict[str, Charge]:
