@@ -46,6 +46,7 @@ from userconda.parallel import Pool
 from userconda.plan import check_fit, check_links, check_space, files_to_look_at, plan_clone
 from userconda.prefixes import is_prefix, package_directories, read_prefix
 from userconda.provenance import read_provenance
+from userconda.recorded import check_records
 from userconda.twins import clones_of, find_twins
 from userconda.units import format_bytes, format_count, printable
 
@@ -276,6 +277,8 @@ def _inherited(request: CloneRequest) -> tuple[str, tuple[tuple[str, int], ...]]
     note = thin.check_guard(request.source_prefix)
     if note and not is_prefix(note.links_to):
         raise ParentGone(request.source_prefix, note.links_to)
+    if note:
+        check_records(request.source_prefix)
     return (note.links_to, tuple(zip(note.linked, note.linked_bytes, strict=False))) if note else ("", ())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -266,6 +267,13 @@ class ParentGone(UcenvError):
 
     @property
     def hints(self) -> tuple[str, ...]:
+        if self.paths and all(path.startswith("conda-meta/") for path in self.paths):
+            return (
+                "its packages were updated, and conda cannot read this clone: make a new one; or remove these links, "
+                "then `conda install` the packages",
+                f"to be rid of the clone: rm -rf {shlex.quote(printable(self.prefix))} (its links go, not what they "
+                "lead to)",
+            )
         return (
             "ask its owner to bring it back or, where it was moved, to leave a symlink at its old path",
             "or make a new clone; what you installed yourself is still in this one",
@@ -722,8 +730,8 @@ class ParentDiffers(UcenvError):
     @property
     def hints(self) -> tuple[str, ...]:
         return (
-            "nothing was thawed; --as-is takes what is there now, and `conda install --force-reinstall` of the "
-            "packages concerned makes the clone whole again",
+            "nothing was thawed; `ucenv thaw --as-is` takes what is there now, and `conda install --force-reinstall` "
+            "of the packages concerned makes the clone whole again",
         )
 
 

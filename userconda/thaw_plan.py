@@ -242,6 +242,7 @@ def plan_thaw(
     paths: Iterable[str] | None,
     *,
     directories: Iterable[str] = (),
+    leaving: Collection[str] = frozenset(),
     own: bool = False,
     as_is: bool = False,
     surroundings: Surroundings | None = None,
@@ -252,6 +253,7 @@ def plan_thaw(
     Args:
         paths: of files and directories, relative; None for everything.
         directories: that must be real themselves; what is in them may stay links.
+        leaving: files that will be removed next: whether they are what they were does not matter.
         own: files get inodes of their own, not hard links; those that are files of the environment already too.
         as_is: take what the parent holds now, whatever the clone's records say.
 
@@ -264,7 +266,8 @@ def plan_thaw(
     real = os.path.realpath(prefix)
     surroundings = surroundings or Surroundings()
     settle_dead_runs(real)
-    return _Planner(real, prefix, own, as_is, surroundings, pool or Pool(surroundings.operations_in_flight)).plan(
+    pool = pool or Pool(surroundings.operations_in_flight)
+    return _Planner(real, prefix, leaving, own, as_is, surroundings, pool).plan(
         None if paths is None else {*paths}, {*directories}
     )
 
@@ -304,8 +307,17 @@ class _Links:
 
 
 class _Planner:
-    def __init__(self, prefix: str, given: str, own: bool, as_is: bool, surroundings: Surroundings, pool: Pool) -> None:
-        self.prefix, self.given, self.own, self.as_is = prefix, given, own, as_is
+    def __init__(
+        self,
+        prefix: str,
+        given: str,
+        leaving: Collection[str],
+        own: bool,
+        as_is: bool,
+        surroundings: Surroundings,
+        pool: Pool,
+    ) -> None:
+        self.prefix, self.given, self.leaving, self.own, self.as_is = prefix, given, leaving, own, as_is
         self.surroundings, self.pool = surroundings, pool
         self.note = read_provenance(prefix)
         self.links_to = self.note.links_to if self.note is not None and self.note.thin else ""
@@ -515,7 +527,7 @@ class _Planner:
             _join(directory.path, name)
             for directory in directories
             for name, mtime_ns in zip(directory.names, directory.mtimes_ns, strict=True)
-            if not untouched or mtime_ns > made_ns
+            if (not untouched or mtime_ns > made_ns) and _join(directory.path, name) not in self.leaving
         ]
         if not doubtful:
             return []

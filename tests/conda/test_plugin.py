@@ -1,5 +1,6 @@
 """ucenv's plugin in a real conda: the subcommand, seeding the user's package cache, thin clones in transactions."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -58,6 +59,8 @@ SCIPY = Package(
         PackageFile(PLUGIN, make_elf(["libzish.so.1"], "$ORIGIN/..")),
         PackageFile("lib/scipyish/_other.so", make_elf(["libother.so.1"], "$ORIGIN/..")),
         PackageFile("lib/scipyish/data.txt", b"data\n"),
+        PackageFile("lib/scipyish/deep/data.txt", b"data\n"),
+        PackageFile("libexec/scipyish/data.txt", b"data\n"),
     ),
 )
 #: A file in another package's directory, and a script that fails after it was linked.
@@ -442,6 +445,74 @@ def test_a_parent_that_lost_a_directory(cluster: Cluster, pair: tuple[Path, Path
         os.utime(parent, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert "ucenv: " in output
     assert "scipyish" not in dict(packages(cluster, thin))
+
+
+def test_what_is_left_of_a_parent_is_thawed(cluster: Cluster, pair: tuple[Path, Path]) -> None:
+    """One of a package's directories is gone, and deep in another is one where the user may remove files."""
+    thin, site = pair[0], cluster.root / "envs/site"
+    assert (thin / "libexec/scipyish").is_symlink()
+    with left_as_it_was(site / "libexec", site / "lib/scipyish/deep"):
+        (site / "libexec/scipyish").rename(site / "libexec/away")
+        (site / "lib/scipyish/deep").chmod(0o777)
+        try:
+            output = change(cluster, "remove", thin, "scipyish")
+            assert (site / "lib/scipyish/deep/data.txt").exists()
+        finally:
+            (site / "lib/scipyish/deep").chmod(0o755)
+            (site / "libexec/away").rename(site / "libexec/scipyish")
+    assert "ucenv: " in output
+    assert "scipyish" not in dict(packages(cluster, thin))
+
+
+@contextlib.contextmanager
+def left_as_it_was(*paths: Path) -> Iterator[None]:
+    """Their times."""
+    before = [path.stat() for path in paths]
+    yield
+    for path, status in zip(paths, before, strict=True):
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_an_administrator_updated_the_parent(cluster: Cluster, pair: tuple[Path, Path]) -> None:
+    """What a package's new version took the place of: the old one can be updated and removed in a thin clone."""
+    thin = pair[0]
+    core = cluster.root / "envs/site/lib/numpyish/core.py"
+    before = core.read_bytes()
+    with left_as_it_was(core):
+        core.write_bytes(b"VALUE = 9\n" * 3000)
+        try:
+            assert "are not what the clone's records say" in change(cluster, "install", thin, "neighbour", code=1)
+            change(cluster, "install", thin, "numpyish=2.0")
+            assert core.read_bytes() == b"VALUE = 9\n" * 3000
+        finally:
+            core.write_bytes(before)
+    assert (thin / "lib/numpyish/core.py").read_bytes() == b"VALUE = 2\n" * 3000
+
+
+def test_records_that_lead_nowhere_are_said(cluster: Cluster, pair: tuple[Path, Path]) -> None:
+    """conda itself ends with a traceback on them."""
+    thin = pair[0]
+    record = thin / "conda-meta/zlibish-1.0-0.json"
+    assert record.is_symlink()
+    there = Path(os.readlink(record))
+    with left_as_it_was(there.parent):
+        there.rename(there.with_suffix(".away"))
+        try:
+            for command in ("list", "install", "remove", "update"):
+                words = ["list", "-p", thin] if command == "list" else [command, *cluster.words(thin), "zlibish"]
+                done = cluster.conda(*words, code=1)
+                assert f"CondaError: ucenv: {thin} is a thin clone, and what its links lead to is gone" in done.stderr
+                assert "Traceback" not in done.stderr
+            done = cluster.conda("env", "remove", "-y", "-p", thin, code=1)
+            assert f"rm -rf {thin}" in done.stderr
+            done = cluster.conda("ucenv", "clone", thin, "again", code=18, variables={"UCENV_ROOT": str(cluster.space)})
+            assert "conda-meta/zlibish" in done.stderr
+            record.unlink()
+            change(cluster, "install", thin, "zlibish=1.0")
+        finally:
+            there.with_suffix(".away").rename(there)
+    assert packages(cluster, thin) == packages(cluster, pair[1])
+    assert content(thin) == content(pair[1])
 
 
 def test_only_what_changes_is_thawed(cluster: Cluster, pair: tuple[Path, Path]) -> None:

@@ -58,6 +58,16 @@ class _Quiet(Action):  # type: ignore[misc]  # conda has no types where this is 
         pass
 
 
+def check_records(prefix: str) -> None:
+    from userconda import recorded
+    from userconda.errors import UcenvError
+
+    try:
+        recorded.check_records(prefix)
+    except UcenvError as exc:
+        raise _refusal(exc.message, exc.hints) from None
+
+
 # before: thaw -----------------------------------------------------------------------------------------------------
 
 
@@ -73,7 +83,7 @@ class ThawAction(_Quiet):
             self._plan = self._prepare()
 
     def _prepare(self) -> ThawPlan | None:
-        from userconda.errors import ParentGone, UcenvError
+        from userconda.errors import UcenvError
 
         try:
             from userconda import thin
@@ -87,9 +97,6 @@ class ThawAction(_Quiet):
             return None
         try:
             return self._plan_thaw(note.links_to)
-        except ParentGone as exc:  # there is nothing to thaw, and what leads nowhere can be removed
-            _warn(exc.message)
-            return None
         except UcenvError as exc:
             raise _refusal(exc.message, exc.hints) from None
         except Exception as exc:  # conda fails on what stays a link, and takes everything back
@@ -100,14 +107,21 @@ class ThawAction(_Quiet):
     def _plan_thaw(self, links_to: str) -> ThawPlan | None:
         from userconda.cli.thaw import surroundings
         from userconda.config import read_config
+        from userconda.errors import ParentGone
         from userconda.reach import find_touched
         from userconda.thaw import plan_thaw
 
-        touched = find_touched(self.target_prefix, links_to, self._removed(), self._added())
-        if not touched:
+        prefix, removed = self.target_prefix, {*self._removed()}
+        touched = find_touched(prefix, links_to, removed, self._added())
+        # Behind what leads nowhere there is nothing to thaw, and nothing that conda could remove.
+        gone = tuple(path for path in touched.directories if not os.path.isdir(os.path.join(prefix, path)))
+        if gone:
+            _warn(ParentGone(prefix, links_to, gone).message)
+        directories = {*touched.directories}.difference(gone)
+        if not directories and not touched.paths:
             return None
         places = surroundings(read_config())
-        return plan_thaw(self.target_prefix, touched.paths, directories=touched.directories, surroundings=places)
+        return plan_thaw(prefix, touched.paths, directories=directories, leaving=removed, surroundings=places)
 
     def _removed(self) -> Iterator[str]:
         from conda.core.prefix_data import PrefixData
