@@ -183,10 +183,16 @@ def _versions(records: Sequence[str]) -> dict[str, str]:
 
 
 def parent_state(provenance: Provenance) -> str:
-    """Whether what an environment was cloned from is still what it was; of a thin clone, what its links lead to."""
-    if provenance.links_to and not is_prefix(provenance.links_to):
-        return "gone"
+    """Whether what an environment was cloned from is still what it was; of a thin clone, what its links lead to.
+
+    That is not its source where this was a thin clone itself, or a symlink that means another version by now.
+    """
+    if provenance.links_to:
+        if not is_prefix(provenance.links_to):
+            return "gone"
+        if source_state(provenance.links_to) == provenance.source_state:
+            return ""
     now = source_state(provenance.source)
-    if now is None:
+    if now is None and not provenance.links_to:
         return "gone"
     return "" if now == provenance.source_state else "changed since"

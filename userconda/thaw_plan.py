@@ -520,9 +520,10 @@ class _Planner:
         """
         note = self.note
         assert note is not None
+        # The source may be a thin clone itself, whose history is a copy, or by now another version's symlink.
+        untouched = source_state(self.links_to) == note.source_state
         is_parent = os.path.realpath(note.source) == self.links_to
-        made_ns = int(note.time * 1e9) if is_parent else 0
-        untouched = is_parent and source_state(self.links_to) == note.source_state
+        made_ns = int(note.time * 1e9) if untouched or is_parent else 0
         doubtful = [
             _join(directory.path, name)
             for directory in directories

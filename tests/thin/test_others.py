@@ -1,9 +1,11 @@
-"""What other people can reach, or can write for us to read: notes, kept analyses, a space that several users share."""
+"""What other people can reach, write for us to read, or change below us: notes, kept analyses, a space that several
+users share, the name of a parent."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -87,3 +89,41 @@ def test_nothing_is_kept_in_somebody_elses_directory(odd: Place) -> None:
     odd.clone()
     assert [*(theirs / "analyses").iterdir()] == []
     assert [path.stat().st_uid for path in (odd.space / f".ucenv-{USER.uid}/analyses").iterdir()] == [USER.uid]
+
+
+# parents --------------------------------------------------------------------------------------------------------
+
+
+def state_of(place: Place, name: str) -> str:
+    done = place.ucenv("list", "--json")
+    (found,) = (e for e in json.loads(done.stdout)["result"]["environments"] if e["name"] == name)
+    return str(found["parent_state"])
+
+
+def thaws(place: Place, name: str) -> bool:
+    done = place.ucenv("thaw", name, "--all")
+    assert done.returncode == 0, done.stderr
+    links = [os.readlink(path) for path in place.target(name).rglob("*") if path.is_symlink()]
+    return not any(target.startswith(f"{place.source}/") for target in links)
+
+
+def test_a_name_that_means_another_version_by_now(odd: Place) -> None:
+    """Links lead to the version that was cloned, so its state counts."""
+    name = odd.source.parent / "current"
+    name.symlink_to(odd.source.name)
+    odd.clone("mine", source=name)
+    name.unlink()
+    shutil.copytree(odd.source, odd.source.parent / "next", symlinks=True)
+    next((odd.source.parent / "next/conda-meta").glob("odd-generic-*.json")).unlink()
+    name.symlink_to("next")
+    assert state_of(odd, "mine") == ""
+    assert thaws(odd, "mine")
+
+
+def test_a_clone_of_a_thin_clone_that_is_gone(odd: Place) -> None:
+    odd.clone("first")
+    done = odd.ucenv("clone", "first", "second")
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(odd.target("first"))
+    assert state_of(odd, "second") == ""
+    assert thaws(odd, "second")
