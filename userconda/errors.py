@@ -267,16 +267,17 @@ class ParentGone(UcenvError):
 
     @property
     def hints(self) -> tuple[str, ...]:
+        rid = f"to be rid of it: rm -rf {shlex.quote(printable(self.prefix))} (its links go, not what they lead to)"
         if self.paths and all(path.startswith("conda-meta/") for path in self.paths):
             return (
-                "its packages were updated, and conda cannot read this clone: make a new one; or remove these links, "
+                "packages were updated there, and conda cannot read this clone: make a new one; or remove these links, "
                 "then `conda install` the packages",
-                f"to be rid of the clone: rm -rf {shlex.quote(printable(self.prefix))} (its links go, not what they "
-                "lead to)",
+                rid,
             )
         return (
             "ask its owner to bring it back or, where it was moved, to leave a symlink at its old path",
             "or make a new clone; what you installed yourself is still in this one",
+            rid,
         )
 
 

@@ -32,6 +32,9 @@ _WITH_VALUE: Final = frozenset(
 #: `pip install` puts things elsewhere with these, or nowhere.
 _ELSEWHERE: Final = ("--target", "--prefix", "--root", "--dry-run", "--help", "-h")
 
+#: Where no environment's files are, whatever a RECORD or a wheel says.
+_OUTSIDE: Final = ("/", "../")
+
 _ASK: Final = "import sysconfig; print(sysconfig.get_path('purelib')); import pip"
 _NORMAL: Final = re.compile(r"[-_.]+")
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
@@ -173,7 +176,8 @@ def _installed_files(pip: Pip, names: Iterable[str]) -> Iterator[str]:
         stem, suffix = os.path.splitext(entry)
         if suffix in (".dist-info", ".egg-info") and _normal(stem.partition("-")[0]) in wanted:
             yield f"{pip.site_packages}/{entry}/x"
-            yield from (_inside(pip, path) for path in _record(os.path.join(top, entry)))
+            paths = (_inside(pip, path) for path in _record(os.path.join(top, entry)))
+            yield from (path for path in paths if not path.startswith(_OUTSIDE))
 
 
 def _normal(name: str) -> str:
@@ -236,7 +240,7 @@ def _wheel_files(pip: Pip, wheel: str) -> Iterator[str]:
                 # Headers go to include/pythonX.Y/NAME, a directory that is the distribution's own.
                 place = {"scripts": "bin", "data": ""}.get(scheme, "include")
         path = os.path.normpath(os.path.join(place, member))
-        if path.startswith("../"):
+        if path.startswith(_OUTSIDE):
             continue
         yield path
         if path.endswith(".py"):

@@ -13,13 +13,13 @@ from userconda.errors import (
     NotAPrefix,
     ParentGone,
 )
-from userconda.prefixes import open_prefix, read_record
+from userconda.prefixes import is_prefix, open_prefix, read_record
 from userconda.provenance import read_provenance
 from userconda.records import PrefixRecord, installed_paths, site_packages_of
 
 
 def check_records(prefix: str) -> None:
-    """Raise ParentGone where records are links that lead nowhere: the parent has another version by now."""
+    """Raise ParentGone where records are links that lead nowhere: which, where the parent has others by now."""
     meta = os.path.join(prefix, "conda-meta")
     try:
         names = sorted(name for name in os.listdir(meta) if name.endswith(".json"))
@@ -27,7 +27,8 @@ def check_records(prefix: str) -> None:
         raise NotAPrefix(prefix, f"its conda-meta cannot be read: {exc.strerror}") from None
     if gone := tuple(f"conda-meta/{name}" for name in names if not os.path.exists(os.path.join(meta, name))):
         note = read_provenance(prefix)
-        raise ParentGone(prefix, note.links_to if note else "", gone)
+        parent = note.links_to if note else ""
+        raise ParentGone(prefix, parent, gone if is_prefix(parent) else ())
 
 
 def known_hashes(prefix: str) -> dict[str, set[str]]:

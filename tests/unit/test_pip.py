@@ -56,7 +56,8 @@ def test_names_to_uninstall(tmp_path: Path) -> None:
 def test_the_files_of_a_distribution(pip: Pip) -> None:
     top = Path(pip.prefix, SITE_PACKAGES)
     (top / "Foo_Bar-1.0.dist-info").mkdir()
-    (top / "Foo_Bar-1.0.dist-info/RECORD").write_text('foo/a.py,sha256=x,1\n"foo/b,c.py",,\n../../../bin/foo,,\n')
+    record = 'foo/a.py,sha256=x,1\n"foo/b,c.py",,\n../../../bin/foo,,\n/etc/foo,,\n../../../../foo,,\n'
+    (top / "Foo_Bar-1.0.dist-info/RECORD").write_text(record)
     (top / "foo_bar_more-1.0.dist-info").mkdir()
     (top / "old.egg-info").mkdir()
     (top / "old.egg-info/top_level.txt").write_text("old\n")
