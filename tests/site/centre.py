@@ -152,6 +152,7 @@ def kill(pid: int) -> None:
 def make_centre(prompt: Cluster, program: str, directory: Path) -> Centre:
     directory.mkdir(exist_ok=True)
     centre = Centre(prompt, program, directory, make_channel(directory / "channel"))
+    (centre.root / "conda-meta").mkdir(exist_ok=True)
     if program == "real":
         centre.real = real_conda()
     else:

@@ -497,6 +497,7 @@ def test_one_that_changes_all_the_time_is_left(
 def test_two_administrators_at_once_leave_one_whole_file(tmp_path: Path) -> None:
     programs, root = [], tmp_path / "root"
     (root / "etc/ucenv").mkdir(parents=True)
+    (root / "conda-meta").mkdir()
     condarcs = set()
     for number in range(2):
         channels = [f"https://example.org/{number}/{n}" for n in range(200)]
@@ -513,7 +514,7 @@ def test_two_administrators_at_once_leave_one_whole_file(tmp_path: Path) -> None
             seen += 1
         time.sleep(0.001)
     assert seen > 5
-    assert {path.name for path in root.iterdir()} == {"etc", ".condarc"}
+    assert {path.name for path in root.iterdir()} == {"etc", "conda-meta", ".condarc"}
     assert {path.name for path in (root / "etc/ucenv").iterdir()} == {"configured.json"}
 
 
