@@ -33,12 +33,12 @@ class Touched:
 def find_touched(prefix: str, links_to: str, removed: Iterable[str], added: Iterable[str]) -> Touched:
     """What has to be thawed before these files go and come."""
     removed, added = [*removed], [*added]
-    links = _Links(prefix, links_to)
+    links = Links(prefix, links_to)
     directories = {os.path.dirname(path) for path in removed}
     directories |= {links.existing(os.path.dirname(path)) for path in added}
     changed = {path for path in (*removed, *added) if is_library(path)}
     return Touched(
-        directories=tuple(sorted(path for path in directories if links.leads_out(path))),
+        directories=tuple(sorted(path for path in directories if links.at_or_above(path))),
         paths=tuple(sorted(find_reaching(prefix, links_to, changed))) if changed else (),
     )
 
@@ -47,32 +47,32 @@ def is_library(path: str) -> bool:
     return ".so" in os.path.basename(path)
 
 
-class _Links:
-    """Which directories of a clone are its parent's; every name is looked at once."""
+class Links:
+    """The links of a thin clone into its parent, looked up name by name, each once."""
 
     def __init__(self, prefix: str, links_to: str) -> None:
         self._prefix, self._links_to = prefix, links_to
-        self._known: dict[str, bool] = {"": False}
+        self._above: dict[str, str | None] = {"": None, "/": None}
 
-    def leads_out(self, directory: str) -> bool:
-        if directory not in self._known:
-            above = os.path.dirname(directory)
-            self._known[directory] = self.leads_out(above) or link_target(self._prefix, directory, self._links_to)
-        return self._known[directory]
+    def is_link(self, path: str) -> bool:
+        """Whether a path of the clone is a link to the parent's of that name."""
+        try:
+            return bool(self._links_to) and os.readlink(f"{self._prefix}/{path}") == f"{self._links_to}/{path}"
+        except OSError:  # EINVAL: no link. ENOENT, ENOTDIR: nothing there.
+            return False
+
+    def at_or_above(self, directory: str) -> str | None:
+        """The linked directory by which a directory is reached."""
+        if directory not in self._above:
+            above = self.at_or_above(os.path.dirname(directory))
+            self._above[directory] = above or (directory if self.is_link(directory) else None)
+        return self._above[directory]
 
     def existing(self, directory: str) -> str:
         """The nearest directory that is there."""
         while directory and not os.path.isdir(os.path.join(self._prefix, directory)):
             directory = os.path.dirname(directory)
         return directory
-
-
-def link_target(prefix: str, path: str, links_to: str) -> bool:
-    """Whether a path of the clone is a link to the parent's of that name."""
-    try:
-        return os.readlink(os.path.join(prefix, path)) == f"{links_to}/{path}"
-    except OSError:  # EINVAL: no link. ENOENT, ENOTDIR: nothing there.
-        return False
 
 
 # libraries --------------------------------------------------------------------------------------------------------
@@ -137,6 +137,7 @@ def _linked_objects(prefix: str, links_to: str) -> Iterator[tuple[str, Dynamic]]
 
 
 def _linked_files(prefix: str, links_to: str) -> Iterator[str]:
+    links = Links(prefix, links_to)
     pending = [""]
     while pending:
         directory = pending.pop()
@@ -144,7 +145,7 @@ def _linked_files(prefix: str, links_to: str) -> Iterator[str]:
             path = f"{directory}/{entry.name}" if directory else entry.name
             if entry.is_dir(follow_symlinks=False):
                 pending.append(path)
-            elif entry.is_symlink() and link_target(prefix, path, links_to):
+            elif entry.is_symlink() and links.is_link(path):
                 if os.path.isdir(os.path.join(links_to, path)):
                     yield from _files_below(links_to, path)
                 elif _may_be_object(entry.name):

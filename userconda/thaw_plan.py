@@ -45,6 +45,7 @@ from userconda.parallel import Pool
 from userconda.plan import PRIVATE, compile_patterns, directory_bytes, plan_clone
 from userconda.prefixes import Walk, read_listing, read_parts, read_tracked
 from userconda.provenance import Provenance, read_provenance, source_state
+from userconda.reach import Links
 from userconda.recorded import check_records, known_hashes
 from userconda.twins import clones_of, find_twins
 
@@ -285,27 +286,6 @@ def settle_dead_runs(prefix: str) -> None:
                 lease.release()
 
 
-class _Links:
-    """The links of a thin clone into its parent, looked up name by name, each once."""
-
-    def __init__(self, prefix: str, links_to: str) -> None:
-        self._prefix, self._links_to = prefix, links_to
-        self._above: dict[str, str | None] = {"": None}
-
-    def is_link(self, path: str) -> bool:
-        try:
-            return bool(self._links_to) and os.readlink(f"{self._prefix}/{path}") == f"{self._links_to}/{path}"
-        except OSError:  # EINVAL: no link. ENOENT, ENOTDIR: nothing there.
-            return False
-
-    def at_or_above(self, directory: str) -> str | None:
-        """The linked directory by which a directory is reached."""
-        if directory not in self._above:
-            above = self.at_or_above(posixpath.dirname(directory))
-            self._above[directory] = above or (directory if self.is_link(directory) else None)
-        return self._above[directory]
-
-
 class _Planner:
     def __init__(
         self,
@@ -379,7 +359,7 @@ class _Planner:
 
     def _look_up(self, paths: set[str], directories: set[str]) -> tuple[set[str], set[str], set[str], set[str]]:
         """Linked directories, linked files, the parent's directories that become real, and files that are real."""
-        links = _Links(self.prefix, self.links_to)
+        links = Links(self.prefix, self.links_to)
         files, own_files, needed = set(), set(), set(directories)
         for path in paths:
             if links.at_or_above(posixpath.dirname(path)) is not None:
