@@ -14,7 +14,9 @@ from typing import Any, Final
 
 FILE_NAME: Final = "ucenv.provenance"
 SCHEMA: Final = "ucenv-provenance/1"
-_SMALL_BYTES: Final = 1 << 20
+
+#: A thin clone's note has a line for each directory that is linked; without it nobody would know that it is one.
+_SMALL_BYTES: Final = 1 << 24
 
 #: A note is somebody's file: what is beyond these is no figure, and must not spoil a sum over many environments.
 _MOST_BYTES: Final = 1 << 60

@@ -3,6 +3,7 @@ users share, the name of a parent."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from tests.support.users import ADMIN, USER
 from tests.thin.places import Place
 from userconda import thin
+from userconda.provenance import read_provenance
 
 pytestmark = [pytest.mark.root, pytest.mark.serial]
 
@@ -54,6 +56,17 @@ def test_a_note_that_says_anything(odd: Place, change: dict[str, Any]) -> None:
         done = odd.ucenv(*words)
         assert done.returncode != 3, done.stdout + done.stderr
         assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_note_of_very_many_links_is_read(odd: Place) -> None:
+    """As one is after directories of many children were thawed."""
+    odd.clone()
+    note = read_provenance(str(odd.target()))
+    assert note is not None
+    many = tuple(f"libexec/some/long/name/of/a/directory/{number}" for number in range(30_000))
+    large = dataclasses.replace(note, linked=(*note.linked, *many), linked_bytes=(*note.linked_bytes, *[1] * 30_000))
+    (odd.target() / "conda-meta/ucenv.provenance").write_bytes(large.to_bytes())
+    assert read_provenance(str(odd.target())) == large
 
 
 # kept analyses --------------------------------------------------------------------------------------------------
