@@ -206,7 +206,7 @@ def _clone_thin(
     warnings = [*(fit.warnings if fit else ())]
     if analysis.uncompiled:
         modules = format_count(analysis.uncompiled, "module")
-        warnings.append(f"{modules} in linked directories are not compiled, and Python can keep no .pyc there")
+        warnings.append(f"not compiled in linked directories, where Python can keep no .pyc: {modules}")
     if dry_run:
         return _with(_planned(plan, explain, time.monotonic() - started, warnings), fit, None)
     tally = execute_clone(plan, pool, lambda done, total: progress("cloning", done, total))
