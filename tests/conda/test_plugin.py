@@ -609,3 +609,32 @@ def test_loading_the_plugin_imports_next_to_nothing(installed: Cluster) -> None:
     done = run_as(USER, [installed.root / "bin/python", "-c", code], env={"CONDARC": os.devnull})
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "['userconda', 'userconda.conda_plugin']"
+
+
+def test_removing_everything_needs_no_inode(cluster: Cluster, pair: tuple[Path, Path], small_disk: Path) -> None:
+    """The user whose inodes are used up is the one who removes environments."""
+    thin = small_disk / "envs/thin"
+    os.chown(small_disk, USER.uid, USER.gid)
+    cluster.conda("ucenv", "clone", "site", "--prefix", thin, "--thin", variables={"UCENV_ROOT": str(cluster.space)})
+    spare = 4  # conda writes a file or two of its own
+    for number in range(os.statvfs(small_disk).f_favail - spare):
+        (small_disk / f"filler-{number}").touch()
+    done = cluster.conda("env", "remove", "--yes", "--quiet", "--prefix", thin)
+    assert "ucenv: " not in done.stderr
+    assert not thin.exists()
+
+
+def test_a_removal_of_everything_that_fails_leaves_it_thin(cluster: Cluster, pair: tuple[Path, Path]) -> None:
+    thin, full = pair
+    before = packages(cluster, thin)
+    links = {path for path in thin.rglob("*") if path.is_symlink() and path.is_dir()}
+    fixed = next(path for path in (thin / "bin").iterdir() if not path.is_symlink())
+    subprocess.run(["chattr", "+i", fixed], check=True)
+    try:
+        cluster.conda("remove", "--yes", "--quiet", "--all", "--prefix", thin, code=1)
+    finally:
+        subprocess.run(["chattr", "-i", fixed], check=True)
+    fixed.with_name(f"{fixed.name}.c~").unlink()  # conda copies what it cannot rename, and leaves the copy
+    assert {path for path in thin.rglob("*") if path.is_symlink() and path.is_dir()} == links
+    assert packages(cluster, thin) == before
+    assert content(thin) == content(full)

@@ -73,11 +73,12 @@ def check_records(prefix: str) -> None:
 
 class ThawAction(_Quiet):
     """In a thin clone: real directories where the transaction removes files or adds some, and real files where a
-    library is reached that changes."""
+    library is reached that changes. Where it removes everything, the links go and nothing is thawed."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._plan: ThawPlan | None = None
+        self._leaving: dict[str, str] = {}
         note = read_provenance(self.target_prefix)
         if note is not None and note.thin:
             self._plan = self._prepare()
@@ -96,6 +97,9 @@ class ThawAction(_Quiet):
         if note is None:
             return None
         try:
+            if self._removes_all():
+                self._leaving = {path: os.path.join(note.links_to, path) for path in self._holding(note.linked)}
+                return None
             return self._plan_thaw(note.links_to)
         except UcenvError as exc:
             raise _refusal(exc.message, exc.hints) from None
@@ -122,6 +126,21 @@ class ThawAction(_Quiet):
             return None
         places = surroundings(read_config())
         return plan_thaw(prefix, touched.paths, directories=directories, leaving=removed, surroundings=places)
+
+    def _removes_all(self) -> bool:
+        from conda.core.prefix_data import PrefixData
+
+        leaving = {package.name for package in self.unlink_precs or ()}
+        return not self.link_precs and all(r.name in leaving for r in PrefixData(self.target_prefix).iter_records())
+
+    def _holding(self, linked: Sequence[str]) -> set[str]:
+        """The linked directories that have files of packages in them: what else is linked is not conda's to remove."""
+        places, found = {*linked}, set()
+        for directory in {os.path.dirname(path) for path in self._removed()}:
+            while directory and directory not in places:
+                directory = os.path.dirname(directory)
+            found.add(directory)
+        return found - {""}
 
     def _removed(self) -> Iterator[str]:
         from conda.core.prefix_data import PrefixData
@@ -151,6 +170,9 @@ class ThawAction(_Quiet):
         return _site_packages(self.transaction_context, package)
 
     def execute(self) -> None:
+        for path, target in self._leaving.items():
+            if _leads(link := os.path.join(self.target_prefix, path), target):
+                os.unlink(link)
         if self._plan is None:
             return
         from userconda.errors import UcenvError
@@ -162,6 +184,20 @@ class ThawAction(_Quiet):
             raise _refusal(exc.message, exc.hints) from None
         except Exception as exc:
             raise _refusal(f"thawing {self.target_prefix} failed: {exc!r}") from exc
+
+    def reverse(self) -> None:
+        """Of what conda takes back after this, nothing is behind these links: it has put no file there, and what it
+        renames back it has not found."""
+        for path, target in self._leaving.items():
+            if not os.path.lexists(link := os.path.join(self.target_prefix, path)):
+                os.symlink(target, link)
+
+
+def _leads(link: str, target: str) -> bool:
+    try:
+        return os.readlink(link) == target
+    except OSError:  # thawed since
+        return False
 
 
 def _site_packages(transaction_context: Any, package: Any) -> str | None:
