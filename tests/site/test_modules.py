@@ -104,7 +104,7 @@ def test_nothing_is_written_while_the_file_has_a_mistake(ucenv: Cluster) -> None
 def test_an_environment_that_is_not_there_yet(ucenv: Cluster) -> None:
     append(ucenv, '[[environments]]\nname = "later"\nmodule = "later/1"\n')
     run = ucenv("site", "modules", "--json")
-    assert run.json["warnings"] == ["later does not exist yet: no module later/1"]
+    assert run.json["warnings"] == ["later is not there: no module later/1 is made"]
     assert not (tree(ucenv) / "later").exists()
 
 
@@ -205,3 +205,20 @@ def test_tcl_reads_a_literal_as_it_was(texts: list[str]) -> None:
     assert (
         interpreted("tclsh8.6", f"{code}proc f {{ }} {{\n{body}}}\nf\n") == "".join(t + "\0\1" for t in texts).encode()
     )
+
+
+def test_modules_of_an_environment_that_is_away_stay(ucenv: Cluster) -> None:
+    """Its filesystem may be, for a while; what site.toml has no more goes."""
+    append(ucenv, '[[package_modules]]\npackage = "python"\nmodule = "plain/{version}"\n')
+    actions(ucenv)
+    before = contents(tree(ucenv))
+    assert any(path.startswith("plain/") for path in before)
+    prefix = ucenv.site.conda.prefix()
+    prefix.rename(prefix.with_name(".away"))
+    assert {action for path, action in actions(ucenv).items() if not path.startswith("conda/")} <= {"kept", "same"}
+    assert contents(tree(ucenv)) == before
+    text = definition(ucenv).read_text()
+    start = text.index("[[environments]]")
+    definition(ucenv).write_text(text[:start] + text[text.index("[[package_modules]]") :])
+    assert [path for path, action in actions(ucenv).items() if action == "kept"] == []
+    assert not any(path.startswith(("python3/", "plain/")) for path in contents(tree(ucenv)))

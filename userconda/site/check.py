@@ -158,13 +158,9 @@ def _modules(site: Site, expose_all: bool) -> Iterator[Difference]:
     plan = plan_modules(site, expose_all=expose_all)
     mend = f"{_MODULES} --all" if expose_all else _MODULES
     actions = {"written": "missing", "replaced": "not as site.toml has it", "removed": "no longer in site.toml"}
-    lost = [environment for environment in site.environments if versions_of(site.prefix(environment.name)) is None]
     for change in plan.changes:
         if change.action in actions:
             what = actions[change.action]
-            if change.action == "removed" and lost:
-                named = change.path.removesuffix(".lua") in {environment.module for environment in lost}
-                what = "its environment is not there" if named else f"{what}, or its environment is not there"
             yield Difference("modules", f"{os.path.join(plan.tree, change.path)}: {what}", mend)
     there = {change.path.removesuffix(".lua") for change in plan.changes if change.action != "removed"}
     for name in site.modules.defaults:

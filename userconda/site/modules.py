@@ -28,7 +28,7 @@ class Change:
     """One file of the tree.
 
     Attributes:
-        action: written, replaced, removed or same.
+        action: written, replaced, removed, same, or kept (of an environment that is not there now).
         path: below the tree.
     """
 
@@ -133,7 +133,7 @@ def modulefiles(site: Site, *, expose_all: bool) -> tuple[list[Modulefile], list
         prefix = site.prefix(environment.name)
         versions = versions_of(prefix)
         if versions is None:
-            notes.append(f"{environment.name} does not exist yet: no module {environment.module}")
+            notes.append(f"{environment.name} is not there: no module {environment.module} is made")
             continue
         made.append(_environment(site, hooks, environment, versions))
         for wanted in site.package_modules:
@@ -281,7 +281,11 @@ def plan_modules(site: Site, *, expose_all: bool = False) -> ModulesPlan:
         Change("same" if there[path] == text else "written" if there[path] is None else "replaced", path, text)
         for path, text in sorted(wanted.items())
     ]
-    changes += [Change("removed", path) for path in sorted(there.keys() - wanted.keys())]
+    # An environment may be away for a while, with its filesystem or being made anew: its modules go with site.toml.
+    away = [e.module for e in site.environments if versions_of(site.prefix(e.name)) is None]
+    for path in sorted(there.keys() - wanted.keys()):
+        waits = any(name == path.removesuffix(".lua") or name in (there[path] or "") for name in away)
+        changes.append(Change("kept" if waits else "removed", path))
     return ModulesPlan(tree, tuple(changes), tuple(notes))
 
 
