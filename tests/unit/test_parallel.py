@@ -30,8 +30,19 @@ def pool() -> Pool:
     return Pool(4, processors=4)
 
 
+#: Of other tests' (multiprocessing keeps a process of its own).
+_BEFORE: set[psutil.Process] = set()
+
+
+@pytest.fixture(autouse=True)
+def others_children() -> None:
+    _BEFORE.clear()
+    _BEFORE.update(psutil.Process().children())
+
+
 def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    now = [child for child in psutil.Process().children() if child not in _BEFORE]
+    return [child for child in now if child.status() != psutil.STATUS_ZOMBIE]
 
 
 def square(unit: int, advance: Advance) -> int:
