@@ -447,21 +447,37 @@ def _renameat2(first_fd: int, first: bytes, second_fd: int, second: bytes, flags
 # publishing -----------------------------------------------------------------------------------------------------
 
 
-def make_directories(path: str) -> None:
+def make_directories(path: str, mode: int | None = None) -> None:
     """A directory and its parents.
+
+    Args:
+        mode: of those that are made, whatever the umask.
 
     Raises:
         OSError: as the system gives it; the caller knows what the directory is for.
     """
+    missing = []
+    above = path
+    while mode is not None and not os.path.lexists(above):
+        missing.append(above)
+        above = os.path.dirname(above)
     os.makedirs(path, exist_ok=True)
+    for made in missing:
+        os.chmod(made, mode or 0)
 
 
-def write_file(path: str, data: bytes) -> None:
-    """A small file of ours, complete under its name or not there: written beside, synced, renamed."""
+def write_file(path: str, data: bytes, mode: int | None = None) -> None:
+    """A small file of ours, complete under its name or not there: written beside, synced, renamed.
+
+    Args:
+        mode: permission bits, whatever the umask.
+    """
     temporary = f"{path}.{platform.node()}.{os.getpid()}.tmp"  # whose it is, should it be left: see recover
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        descriptor = _open_new(temporary)
         try:
+            if mode is not None:
+                os.fchmod(descriptor, mode)
             view = memoryview(data)
             while view:
                 view = view[os.write(descriptor, view) :]
@@ -473,6 +489,16 @@ def write_file(path: str, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise failure("writing", path, exc) from None
+
+
+def _open_new(path: str) -> int:
+    """A file that was not there: never one that a link leads to, which others may have put where they may write."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o666)
+    except FileExistsError:  # that, or left by a killed run of this process' number
+        os.unlink(path)
+        return os.open(path, flags, 0o666)
 
 
 def replace_file(path: str, data: bytes | None, before: os.stat_result | None, mode_bits: int = 0) -> bool:

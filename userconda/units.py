@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
+
+#: user:password@ and /t/TOKEN/ in an address.
+_SECRET: Final = re.compile(r"(?<=//)[^/@\s\"]+(?=@)|(?<=/t/)[^/\s\"]+")
 
 _STEPS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -49,6 +53,11 @@ def printable(path: str) -> str:
         raw = path.encode("utf-8", "surrogatepass")
     text = raw.decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def hide_secrets(text: str) -> str:
+    """A text without the passwords and tokens in its addresses."""
+    return _SECRET.sub("***", text)
 
 
 def percent(text: str) -> float:

@@ -25,13 +25,12 @@ from userconda.site.edits import FileEdit, encode, read_text
 from userconda.site.permissions import PermissionsPlan, execute_permissions, plan_permissions
 from userconda.site.pins import pin_specs, plan_pinned
 from userconda.site.settings import Conda, CondaUnusable, problems_of_types
+from userconda.units import hide_secrets
 
 PINNED: Final = "pinned_packages"
 _NOTE: Final = os.path.join("etc", "ucenv", "configured.json")
 _TRIES: Final = 3
 _LISTED: Final = 5
-#: user:password@ and /t/TOKEN/ in an address.
-_SECRET: Final = re.compile(r"(?<=//)[^/@\s\"]+(?=@)|(?<=/t/)[^/\s\"]+")
 _UNFINISHED: Final = re.compile(r"(?:\.condarc|configured\.json|pinned)\..+\.[0-9]+\.tmp")
 
 
@@ -226,7 +225,7 @@ def _plan_condarc(site: Site, aliases: Mapping[str, str] | None) -> tuple[list[C
     if new != text:
         edits.append(FileEdit(target, encode(new), status, 0o444))
     warnings = []
-    if _SECRET.search(new):
+    if hide_secrets(new) != new:
         warnings.append(f"{path} holds a password or token, for all to read: conda fails for whoever cannot read it")
     return changes, edits, [*warnings, *_read_later(site.root, wanted, note)]
 
@@ -259,8 +258,8 @@ def _key_changes(
 
 def shown(value: Any) -> str:
     """A value in one line, without passwords and tokens."""
-    text = json.dumps(value, ensure_ascii=False)
-    return _SECRET.sub("***", text if len(text) <= 300 else f"{text[:300]}...")
+    text = hide_secrets(json.dumps(value, ensure_ascii=False))  # before a cut, which could take the sign of one away
+    return text if len(text) <= 300 else f"{text[:300]}..."
 
 
 def _read_later(root: str, wanted: Mapping[str, Any], note: _Note) -> Iterator[str]:

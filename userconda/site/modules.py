@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -273,7 +274,11 @@ def plan_modules(site: Site, *, expose_all: bool = False) -> ModulesPlan:
     wanted, notes = rendered(site, expose_all=expose_all)
     mark = _mark(site)
     tree = site.modules.tree
-    there = {path: _read(os.path.join(tree, path)) for path in {*wanted, *_ours(tree, mark)}}
+    ours, unsafe = _ours(tree, mark)
+    notes += [
+        f"{path} is left: other users may write the directory it is in" for path in sorted({*unsafe} - wanted.keys())
+    ]
+    there = {path: _read(os.path.join(tree, path)) for path in {*wanted, *ours}}
     foreign = [path for path in sorted(wanted) if (found := there[path]) is not None and mark not in found]
     if foreign:
         raise ModuleTreeConflict(tree, tuple(foreign))
@@ -295,10 +300,10 @@ def execute_modules(plan: ModulesPlan) -> None:
         path = os.path.join(plan.tree, change.path)
         if change.action in ("written", "replaced"):
             try:
-                fsops.make_directories(os.path.dirname(path))
+                fsops.make_directories(os.path.dirname(path), 0o755)
             except OSError as exc:
                 raise fsops.failure("making the directory", os.path.dirname(path), exc) from None
-            fsops.write_file(path, change.text.encode())
+            fsops.write_file(path, change.text.encode(), 0o644)
         elif change.action == "removed":
             try:
                 os.unlink(path)
@@ -316,21 +321,37 @@ def _remove_empty(tree: str, directory: str) -> None:
         directory = os.path.dirname(directory)
 
 
-def _ours(tree: str, mark: str) -> Iterator[str]:
-    """Paths below the tree of files with our mark for this conda, which stands in their first lines."""
+def _ours(tree: str, mark: str) -> tuple[list[str], list[str]]:
+    """Paths below the tree of files with our mark for this conda, which stands in their first lines; and of those that
+    are or lie in a directory which others may write: it could be a link to another one by the time of a removal."""
+    found, unsafe, open_to_others = list[str](), list[str](), set[str]()
+    trusted = {0, os.geteuid()}
     for directory, _, names in os.walk(tree):
+        try:
+            status = os.stat(directory) if directory == tree else os.lstat(directory)
+        except OSError:  # gone since
+            continue
+        if directory == tree:
+            trusted.add(status.st_uid)
+        untrusted = status.st_uid not in trusted or status.st_mode & stat.S_IWOTH
+        if untrusted or os.path.dirname(directory) in open_to_others:
+            open_to_others.add(directory)
         for name in names:
             path = os.path.join(directory, name)
             # A link to one of ours (`default`) is somebody else's.
             text = None if os.path.islink(path) else _read(path, 4096)
             if text is not None and mark in text:
-                yield os.path.relpath(path, tree)
+                (unsafe if directory in open_to_others else found).append(os.path.relpath(path, tree))
+    return found, unsafe
 
 
 def _read(path: str, limit_bytes: int = -1) -> str | None:
     """None where there is nothing. What is no file is not ours, whatever it is."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, encoding="utf-8", errors="surrogateescape") as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe would be waited for
+                return ""
             return stream.read(limit_bytes)
     except FileNotFoundError:
         return None

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 
 from userconda.errors import FileRefused
+from userconda.probe import owner_name
 from userconda.site.edits import FileEdit, encode, read_text
 
 BEGIN = "# pins of site.toml, by `ucenv site`: what is changed between here and the end is lost"
@@ -48,12 +50,28 @@ def plan_pinned(prefix: str, pins: Mapping[str, str]) -> tuple[FileEdit | None, 
         FileRefused, FileOperation: it cannot be read.
     """
     path = os.path.join(prefix, "conda-meta", "pinned")
+    if owner := _owner_of_link(prefix):
+        return None, (f"{path} is left: a link to it is of {owner}",)
     text, target, status = read_text(path)
     new, left_out = with_pins(text, pins)
     warnings = tuple(f"{path} has a line of its own for {name}, which stays" for name in left_out)
     if new == text:
         return None, warnings
     return FileEdit(target, encode(new) if new else None, status, 0 if status else 0o444), warnings
+
+
+def _owner_of_link(prefix: str) -> str:
+    """Another user whose link the file would be reached through: it may lead to any file of ours. Links of root's, our
+    own, and of whoever owns the directory of environments are the site's."""
+    trusted = {0, os.geteuid(), os.stat(os.path.dirname(prefix)).st_uid}
+    for path in (prefix, os.path.join(prefix, "conda-meta"), os.path.join(prefix, "conda-meta", "pinned")):
+        try:
+            status = os.lstat(path)
+        except OSError:  # not there, or read_text says why not
+            continue
+        if stat.S_ISLNK(status.st_mode) and status.st_uid not in trusted:
+            return owner_name(status.st_uid)
+    return ""
 
 
 def write_pinned(prefix: str, pins: Mapping[str, str]) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from typing import Any, Final
 from userconda.errors import CondaProgramUnusable
 from userconda.fsops import failure
 from userconda.site.definition import Site
-from userconda.units import printable
+from userconda.units import hide_secrets, printable
 
 #: Variables that a run keeps. Proxies and certificates: without them there may be no way to a channel. DBUS and
 #: KRB5: keyrings with its password. PATH: what channels' credential helpers and packages' scripts call.
@@ -240,7 +240,7 @@ def run(
         raise failure("writing", log, exc) from None
     try:
         watched = _Watched(descriptor, show)
-        os.write(descriptor, f"$ {shlex.join(words)}\n".encode("utf-8", "surrogateescape"))
+        os.write(descriptor, f"$ {hide_secrets(shlex.join(words))}\n".encode("utf-8", "surrogateescape"))
         exit_code = _watch(words, environment, watched, stdout, started, beat)
         return Ran(exit_code, watched.last_lines())
     except OSError as exc:

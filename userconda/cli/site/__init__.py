@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from userconda.config import Config, read_config
-from userconda.errors import SiteFileInvalid, SiteFileMissing, SiteFileProblem
+from userconda.errors import FileRefused, SiteFileInvalid, SiteFileMissing, SiteFileProblem
 from userconda.fsops import failure
 from userconda.site.definition import Site, line_of, parse_site
 
@@ -58,10 +59,18 @@ def read_site(args: argparse.Namespace, *, any_root: bool = False) -> Site:
 
 
 def read_site_and_text(args: argparse.Namespace, *, any_root: bool = False) -> tuple[Site, str]:
-    """As `read_site`; with the text, in which lines can be found."""
+    """As `read_site`; with the text, in which lines can be found.
+
+    Raises:
+        FileRefused: everyone may write it.
+    """
     path = site_file(args, read_config({"root": args.root}))
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            status = os.fstat(stream.fileno())
+            if stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IWOTH:
+                # It names a program to run and directories to write to, for whoever administers the conda.
+                raise FileRefused(path, 0, "everyone may write it, so it is not believed: chmod o-w")
             text = stream.read()
     except FileNotFoundError:
         raise SiteFileMissing(path) from None
