@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from demo import Package, PackageFile, SystemConda
-from tests.support import Unavailable, filesystems, manifest, real_python, relation
+from tests.support import CHECKOUT, Unavailable, filesystems, manifest, real_python, relation
 from tests.support.users import ADMIN, USER, fork_as, run_as
 from tests.thin.places import Place, assert_reads_as_clone, handed_over
 from userconda.errors import ThinRefused
@@ -330,6 +330,33 @@ def test_a_parent_that_is_gone_is_said(odd: Place, change: Callable[[Path], None
             assert document["ok"] is False
             assert document["error"]["code"] in ("parent_gone", "source_incomplete", "source_changed"), document
             assert not odd.target("second").exists()
+
+
+_IN_A_SHELL = """set -eu
+. "$HOOK"
+before=$(env | sort; alias; set -o)
+ucenv load "$1"
+echo "$CONDA_PREFIX"
+ucenv activate "$1"
+ucenv unload
+after=$(env | sort; alias; set -o)
+[ "$before" = "$after" ] && echo as it was
+"""
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_a_shell_loads_and_unloads_one_whose_parent_is_gone(odd: Place, shell: str) -> None:
+    odd.clone()
+    program = odd.conda.root / "bin/conda"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    odd.source.rename(odd.source.with_name("moved"))
+    variables = {"UCENV_CONDA_ROOT": str(odd.conda.root), "UCENV_ROOT": str(odd.space), "_": ""}
+    hook = str(CHECKOUT / "shell/ucenv.sh")
+    done = run_as(USER, [shell, "-c", _IN_A_SHELL, shell, "mine"], env={**variables, "HOOK": hook})
+    assert done.stdout == f"{odd.target()}\nas it was\n", done.stderr
+    assert done.returncode == 0
 
 
 def test_a_parent_that_was_updated_is_said(odd: Place) -> None:
