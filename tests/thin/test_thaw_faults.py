@@ -156,7 +156,7 @@ def test_killed(scene: Scene, module: str, after: bool, exchanges: bool) -> None
     counts = operations(scene.thaw, exchanges=exchanges)[module]
     if module == "thaw":
         assert "makedirs" in counts
-    most = 40 if module == "swap" else 6
+    most = 40 if module == "swap" else 4
     gaps = 0
     for operation, count in counts.items():
         for nth in spread(count, most):
@@ -263,7 +263,7 @@ def test_an_operation_that_fails(scene: Scene, exchanges: bool, after: bool, err
     raw: list[object] = []
     for module in ("swap", "fsops", "thaw", "journal"):
         for operation, count in counts[module].items():
-            for nth in spread(count, 3):
+            for nth in spread(count, 2):
                 scene.reset()
                 stand_in = {module: FaultyOs(fail(error, calls={operation}, nth=nth, after=after), counted=CHANGING)}
                 raised = died_of(broken, scene.thaw, stand_in, exchanges=exchanges)
