@@ -23,6 +23,8 @@ from userconda.models import (
     Replacement,
     Skipped,
     Tracked,
+    is_within,
+    join_path,
 )
 from userconda.placeholder import FileMode
 from userconda.plan import THIN_PRIVATE, directory_bytes, is_newer, left_out, module_of, private_places
@@ -89,7 +91,7 @@ def analyse(
     search = _Search(snapshot, holding, private)
     subtrees: dict[str, _Subtree] = {}
     for directory in reversed(snapshot.directories):  # children before parents
-        below = [subtrees.get(_join(directory.path, name)) for name in directory.children]
+        below = [subtrees.get(join_path(directory.path, name)) for name in directory.children]
         subtrees[directory.path] = search.subtree(directory, below)
     linked: list[LinkedDirectory] = []
     kept: list[Directory] = []
@@ -224,7 +226,7 @@ class _Search:
             return False
         if several and any(path.startswith(f"{place}/") for place in self.site_packages):
             return False
-        return found.shareable and _is_within(found.meets, path)
+        return found.shareable and is_within(found.meets, path)
 
     def _is_meeting_place(self, directory: Directory) -> bool:
         path = directory.path
@@ -249,17 +251,9 @@ def _ancestors(path: str) -> set[str]:
 
 
 def _common(one: str, other: str) -> str:
-    while not _is_within(other, one):
+    while not is_within(other, one):
         one = posixpath.dirname(one)
     return one
-
-
-def _is_within(path: str, top: str) -> bool:
-    return not top or path == top or path.startswith(f"{top}/")
-
-
-def _join(directory: str, name: str) -> str:
-    return f"{directory}/{name}" if directory else name
 
 
 def _reduced(snapshot: PrefixSnapshot, kept: Sequence[Directory]) -> PrefixSnapshot:

@@ -40,6 +40,8 @@ from userconda.models import (
     LinkGroup,
     LinkMode,
     RecordStep,
+    is_within,
+    join_path,
 )
 from userconda.parallel import Pool, waits
 from userconda.plan import WRITTEN_LAST, partition
@@ -292,7 +294,7 @@ class _Work:
         stack = [("", os.dup(self.source_fd), os.dup(self.staging_fd))]
         try:
             for step in unit:
-                while not _is_below(step.path, stack[-1][0]):
+                while not is_within(step.path, stack[-1][0]):
                     self._leave(stack, tally)
                 self._enter(stack, step)
                 _, source_fd, target_fd = stack[-1]
@@ -339,7 +341,7 @@ class _Work:
             self._share(step.path, group, source_fd, target_fd, tally, own)
         for file in step.files:
             if file.leader is None:
-                path = _join(step.path, file.name)
+                path = join_path(step.path, file.name)
                 try:
                     fsops.check_listed(file.name, source_fd, path, file.size_bytes, file.mtime_ns)
                     if file.content is Content.AS_IS:
@@ -354,7 +356,7 @@ class _Work:
                 except fsops.ChangedMeanwhile:
                     tally.changed.append(path)
         for name, target in step.symlinks:
-            fsops.symlink(target, name, target_fd, _join(step.path, name))
+            fsops.symlink(target, name, target_fd, join_path(step.path, name))
             tally.count("symlinks")
             tally.charge(fsops.allocated(name, target_fd))
         for name in own:
@@ -376,7 +378,7 @@ class _Work:
             elif mode is LinkMode.SYMLINK:
                 for name in names:
                     path = os.path.join(self.plan.links_to, directory, name)
-                    fsops.symlink(path, name, target_fd, _join(directory, name))
+                    fsops.symlink(path, name, target_fd, join_path(directory, name))
                     tally.charge(fsops.allocated(name, target_fd))
             else:
                 failed = self._copy_all(names, mode, directory, source_fd, target_fd, tally, own)
@@ -405,7 +407,7 @@ class _Work:
     ) -> dict[str, int]:
         failed: dict[str, int] = {}
         for name in names:
-            path = _join(directory, name)
+            path = join_path(directory, name)
             try:
                 copied = fsops.copy(
                     name,
@@ -454,7 +456,7 @@ class _Work:
             for file in step.files:
                 if file.leader is None:
                     continue
-                path = _join(step.path, file.name)
+                path = join_path(step.path, file.name)
                 try:
                     os.link(file.leader, path, src_dir_fd=self.staging_fd, dst_dir_fd=self.staging_fd)
                 except OSError as exc:
@@ -589,14 +591,6 @@ class _Work:
             self._measure_directory(fsops.allocated(path or ".", self.staging_fd), tally)
 
 
-def _join(directory: str, name: str) -> str:
-    return f"{directory}/{name}" if directory else name
-
-
-def _is_below(path: str, top: str) -> bool:
-    return not top or path == top or path.startswith(top + "/")
-
-
 def _size(name: str, directory_fd: int) -> int:
     return os.stat(name, dir_fd=directory_fd, follow_symlinks=False).st_size
 
@@ -658,4 +652,4 @@ def _differences(before: Directory, after: Directory) -> set[str]:
     def entries(directory: Directory) -> set[tuple[str, int, int, int]]:
         return set(zip(directory.names, directory.size_bytes, directory.mtimes_ns, directory.inodes, strict=True))
 
-    return {_join(before.path, name) for name, *_ in entries(before) ^ entries(after)}
+    return {join_path(before.path, name) for name, *_ in entries(before) ^ entries(after)}

@@ -18,6 +18,16 @@ from userconda.placeholder import FileMode
 ROOT_ONLY: Final = frozenset({"pkgs", "envs", "conda-bld", ".ucenv"})
 
 
+def join_path(directory: str, name: str) -> str:
+    """A path in a prefix."""
+    return f"{directory}/{name}" if directory else name
+
+
+def is_within(path: str, top: str) -> bool:
+    """Whether a path in a prefix is that of a directory, or below it."""
+    return not top or path == top or path.startswith(f"{top}/")
+
+
 class LinkMode(enum.Enum):
     """How a file of the clone comes to hold its bytes, cheapest first."""
 

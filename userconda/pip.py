@@ -19,6 +19,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from userconda.errors import PipMissing, PipTooOld
+from userconda.recorded import normalized_name
 
 #: pip's options before the subcommand that take a word of their own (pip/_internal/cli/cmdoptions.py, general_group).
 _WITH_VALUE: Final = frozenset(
@@ -36,7 +37,6 @@ _ELSEWHERE: Final = ("--target", "--prefix", "--root", "--dry-run", "--help", "-
 _OUTSIDE: Final = ("/", "../")
 
 _ASK: Final = "import sysconfig; print(sysconfig.get_path('purelib')); import pip"
-_NORMAL: Final = re.compile(r"[-_.]+")
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
 
 
@@ -181,9 +181,9 @@ def _installed_files(pip: Pip, names: Iterable[str]) -> Iterator[str]:
 
 
 def _normal(name: str) -> str:
-    """PEP 503."""
+    """Of what pip writes before a version or an extra."""
     match = _NAME.match(name)
-    return _NORMAL.sub("-", match[1] if match else name).lower()
+    return normalized_name(match[1] if match else name)
 
 
 def _record(information: str) -> Iterator[str]:

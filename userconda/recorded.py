@@ -7,6 +7,7 @@ import contextlib
 import csv
 import os
 import posixpath
+import re
 from collections.abc import Iterator
 
 from userconda.errors import (
@@ -29,6 +30,11 @@ def check_records(prefix: str) -> None:
         note = read_provenance(prefix)
         parent = note.links_to if note else ""
         raise ParentGone(prefix, parent, gone if is_prefix(parent) else ())
+
+
+def normalized_name(name: str) -> str:
+    """Of a distribution: PEP 503. What conda calls a package is the same for the ones in question."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def known_hashes(prefix: str) -> dict[str, set[str]]:

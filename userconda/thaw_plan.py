@@ -11,7 +11,6 @@ import errno
 import hashlib
 import os
 import posixpath
-import re
 import stat
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -40,13 +39,14 @@ from userconda.models import (
     PrefixSnapshot,
     QuotaAnswer,
     Tracked,
+    join_path,
 )
 from userconda.parallel import Pool
 from userconda.plan import PRIVATE, compile_patterns, directory_bytes, plan_clone
 from userconda.prefixes import Walk, read_listing, read_parts, read_tracked
 from userconda.provenance import Provenance, read_provenance, source_state
 from userconda.reach import Links
-from userconda.recorded import check_records, known_hashes
+from userconda.recorded import check_records, known_hashes, normalized_name
 from userconda.twins import clones_of, find_twins
 
 #: A file server's clock may differ from this node's by so much.
@@ -193,10 +193,6 @@ def _only(directory: Directory, names: Collection[str]) -> Directory:
     return Directory(directory.path, directory.mtime_ns, chosen, sizes, mtimes, inodes, classes, kind=directory.kind)
 
 
-def _join(directory: str, name: str) -> str:
-    return f"{directory}/{name}" if directory else name
-
-
 def less(one: Charge, other: Charge) -> Charge:
     return Charge(one.size_bytes - other.size_bytes, one.inodes - other.inodes)
 
@@ -213,26 +209,21 @@ def paths_of(prefix: str, names: Sequence[str]) -> set[str]:
     """
     check_records(prefix)
     records, tracked, site_packages = read_tracked(prefix)
-    wanted = {_normalized(name): name for name in names}
-    numbers = {number for number, record in enumerate(records) if _normalized(record.name) in wanted}
-    known = {_normalized(record.name): record.name for record in records}
-    found = {_normalized(records[number].name) for number in numbers}
+    wanted = {normalized_name(name): name for name in names}
+    numbers = {number for number, record in enumerate(records) if normalized_name(record.name) in wanted}
+    known = {normalized_name(record.name): record.name for record in records}
+    found = {normalized_name(records[number].name) for number in numbers}
     paths = {path for path in tracked if tracked.get(path) in numbers}
     paths |= {f"conda-meta/{records[number].file_name}" for number in numbers}
     for name, _, files in pip_packages(prefix, site_packages, tracked):
-        known.setdefault(_normalized(name), name)
-        if _normalized(name) in wanted:
-            found.add(_normalized(name))
+        known.setdefault(normalized_name(name), name)
+        if normalized_name(name) in wanted:
+            found.add(normalized_name(name))
             paths.update(files)
     if missing := [name for key, name in wanted.items() if key not in found]:
-        near = [close for name in missing for close in difflib.get_close_matches(_normalized(name), known, 2, 0.7)]
+        near = [close for name in missing for close in difflib.get_close_matches(normalized_name(name), known, 2, 0.7)]
         raise PackageNotFound(tuple(missing), prefix, tuple(known[key] for key in dict.fromkeys(near)))
     return paths
-
-
-def _normalized(name: str) -> str:
-    """PEP 503; what conda calls a package is the same for the ones in question."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 # planning -------------------------------------------------------------------------------------------------------
@@ -345,7 +336,7 @@ class _Planner:
         files: set[str] = set()
         for directory in walk.directories if self.links_to else ():
             for name, target in directory.symlinks:
-                path = _join(directory.path, name)
+                path = join_path(directory.path, name)
                 if target == f"{self.links_to}/{path}":
                     (tops if os.path.isdir(target) else files).add(path)
         return tops, files
@@ -354,7 +345,7 @@ class _Planner:
         """Files that need inodes of their own: all, if that was asked; else those that an ordinary clone never shares
         and a thin one does."""
         is_private = compile_patterns((*PRIVATE, *self.surroundings.private))
-        files = ((_join(d.path, name), name) for d in walk.directories for name in d.names)
+        files = ((join_path(d.path, name), name) for d in walk.directories for name in d.names)
         return {path for path, name in files if self.own or is_private(path, name)}
 
     def _look_up(self, paths: set[str], directories: set[str]) -> tuple[set[str], set[str], set[str], set[str]]:
@@ -408,7 +399,7 @@ class _Planner:
         real = {directory.path for directory in made}
         if missing := tops - real:
             raise SourceChanged(self.links_to, tuple(sorted(missing)))
-        inside = [path for d in made for name in d.children if (path := _join(d.path, name)) not in real]
+        inside = [path for d in made for name in d.children if (path := join_path(d.path, name)) not in real]
         if paths is None:
             why = "an environment of its own, or a mount, in the parent"
             self.warnings += [f"left out: {path} ({why})" for path in inside]
@@ -505,10 +496,10 @@ class _Planner:
         is_parent = os.path.realpath(note.source) == self.links_to
         made_ns = int(note.time * 1e9) if untouched or is_parent else 0
         doubtful = [
-            _join(directory.path, name)
+            join_path(directory.path, name)
             for directory in directories
             for name, mtime_ns in zip(directory.names, directory.mtimes_ns, strict=True)
-            if (not untouched or mtime_ns > made_ns) and _join(directory.path, name) not in self.leaving
+            if (not untouched or mtime_ns > made_ns) and join_path(directory.path, name) not in self.leaving
         ]
         if not doubtful:
             return []
@@ -573,7 +564,7 @@ class _Planner:
         capabilities = probe.probe_pair(snapshot, os.path.dirname(self.prefix))
         request = CloneRequest(os.path.basename(self.given), self.prefix, os.path.basename(self.given), self.given)
         plan = plan_clone(request, snapshot, _without_links(capabilities), prefixes=())
-        planned = {_join(step.path, name) for step in plan.directories for name in _names(step)}
+        planned = {join_path(step.path, name) for step in plan.directories for name in _names(step)}
         files = {path: inode for path, inode in shared.items() if path in planned}
         return _part(swap.OWN, plan, capabilities, snapshot, set(), files)
 
@@ -600,7 +591,7 @@ def _snapshot(prefix: str, directories: Sequence[Directory], walk: Walk) -> Pref
     samples: dict[int, str] = {}
     for directory in directories:
         for name, number in zip(directory.names, directory.classes, strict=True):
-            samples.setdefault(number, _join(directory.path, name))
+            samples.setdefault(number, join_path(directory.path, name))
         directory.classes = array("H", [numbers[number] for number in directory.classes])
     return PrefixSnapshot(
         prefix=prefix,
